@@ -1,0 +1,196 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// The file STORE says that a store was completed here. It is written after the
+// first manifest is durable and before the first segment is begun, so it can be
+// found by name even where listing the directory shows nothing:
+//
+//	offset  size
+//	     0     8  magic "HFSTORE\n"
+//	     8     4  format version, 1
+//	    12    16  store id
+//	    28     4  CRC-32C of bytes 0 to 28
+//
+// This layout never changes: it is the file that a program of another version
+// reads first, to learn whether it knows the rest.
+const (
+	storeFile      = "STORE"
+	storeMagic     = "HFSTORE\n"
+	storeFileBytes = 32
+
+	lockFile = "LOCK"
+)
+
+func encodeStoreFile(id storeID) []byte {
+	b := append([]byte(storeMagic), 0, 0, 0, 0)
+	le.PutUint32(b[8:], formatVersion)
+	b = append(b, id[:]...)
+	return le.AppendUint32(b, checksum(b))
+}
+
+// errNotAStoreFile is returned for bytes that are no whole STORE file.
+var errNotAStoreFile = errors.New("no intact store file")
+
+func parseStoreFile(b []byte) (id storeID, err error) {
+	if len(b) != storeFileBytes || string(b[:8]) != storeMagic ||
+		le.Uint32(b[28:]) != checksum(b[:28]) {
+		return id, errNotAStoreFile
+	}
+	if v := le.Uint32(b[8:]); v > formatVersion {
+		return id, fmt.Errorf("%w: store version %d, this program knows %d", ErrFormatTooNew, v, formatVersion)
+	}
+	copy(id[:], b[12:28])
+	return id, nil
+}
+
+// inventory is what the directory held when the store was opened.
+type inventory struct {
+	manifests []uint64 // generations, newest first
+	segments  []uint64 // numbers, in order
+}
+
+func (st *storage) takeInventory() (inventory, error) {
+	var inv inventory
+	names, err := st.list()
+	if err != nil {
+		return inv, err
+	}
+	for _, name := range names {
+		if g, ok := manifestGeneration(name); ok {
+			inv.manifests = append(inv.manifests, g)
+		}
+		if n, ok := segmentNumber(name); ok {
+			inv.segments = append(inv.segments, n)
+		}
+	}
+	slices.Sort(inv.segments)
+	slices.Sort(inv.manifests)
+	slices.Reverse(inv.manifests)
+	return inv, nil
+}
+
+// identify reads STORE. It returns false when no store was completed here, and
+// damage when there is evidence that one was.
+func (st *storage) identify(inv inventory) (completed bool, err error) {
+	b, err := st.read(storeFile)
+	if err == nil {
+		st.id, err = parseStoreFile(b)
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, errNotAStoreFile):
+		return false, st.noEvidence(inv, err)
+	}
+	return false, fmt.Errorf("reading %s: %w", storeFile, err)
+}
+
+// noEvidence refuses to take a directory for a new one when anything in it can
+// only be there because a store was completed: an empty store is never created
+// over what is left of a full one.
+func (st *storage) noEvidence(inv inventory, cause error) error {
+	const first = 1
+	found := ""
+	switch {
+	case len(inv.segments) > 0:
+		found = segmentName(inv.segments[0])
+	case len(inv.manifests) > 0 && inv.manifests[0] > first:
+		found = manifestName(inv.manifests[0])
+	default:
+		// Ask by name too: a listing can come up short.
+		if _, err := st.fs.Stat(st.path(segmentName(first))); err == nil {
+			found = segmentName(first)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("looking for %s: %w", segmentName(first), err)
+		}
+	}
+	if found == "" {
+		return nil
+	}
+	return &DamageError{File: storeFile, Reason: fmt.Sprintf("%v, and %s shows that there was a store here", cause, found)}
+}
+
+// create makes an empty store, in an order in which a crash at any point
+// leaves either no evidence of a store or a whole one.
+func (st *storage) create() error {
+	if err := st.syncPath(); err != nil {
+		return err
+	}
+	st.id = newID()
+	m := manifest{generation: 1, store: st.id, nextSegment: 1}
+	if err := st.replaceFile(manifestName(m.generation), m.encode()); err != nil {
+		return err
+	}
+	return st.replaceFile(storeFile, encodeStoreFile(st.id))
+}
+
+// replaceFile writes a small file durably, over one that a crash left behind.
+func (st *storage) replaceFile(name string, content []byte) error {
+	return st.writeFile(name, content, os.O_TRUNC)
+}
+
+// writeManifest makes m durable under a new name. Older manifests stay; they
+// are removed with removeManifests.
+func (st *storage) writeManifest(m *manifest) error {
+	return st.writeFile(manifestName(m.generation), m.encode(), os.O_EXCL)
+}
+
+func (st *storage) writeFile(name string, content []byte, flag int) error {
+	file, err := st.fs.OpenFile(st.path(name), os.O_RDWR|os.O_CREATE|flag, 0o644)
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", name, err)
+	}
+	err = st.writeDurably(file, name, content)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("closing %s: %w: %w", name, errIO, closeErr)
+	}
+	return err
+}
+
+// removeManifests removes manifests that a newer one, synced by this process,
+// has replaced. A manifest that was only read may sit in the kernel's cache
+// and nowhere else, left there by a sync that failed in an earlier process: as
+// long as nothing newer was synced here, the older ones must stay. Failing to
+// remove one costs space and nothing else.
+func (st *storage) removeManifests(generations []uint64) {
+	for _, g := range generations {
+		if err := st.fs.Remove(st.path(manifestName(g))); err != nil {
+			st.log.Warn("an old manifest could not be removed", "file", manifestName(g), "error", err)
+		}
+	}
+}
+
+// loadManifest returns the newest whole manifest. A newer one that is not
+// whole was being written when the last process ended; recovery checks that
+// nothing was acknowledged under it.
+func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest, error) {
+	for _, g := range inv.manifests {
+		name := manifestName(g)
+		b, err := st.read(name)
+		if err != nil {
+			return manifest{}, err
+		}
+		m, healed, err := parseManifest(b)
+		if errors.Is(err, errNotAManifest) {
+			report.note("%s is not whole: it was being written when the store was last used, or is damaged", name)
+			continue
+		}
+		if err != nil {
+			return m, fmt.Errorf("reading %s: %w", name, err)
+		}
+		if m.store != st.id || m.generation != g {
+			return m, &DamageError{File: name, Reason: fmt.Sprintf("it is generation %d of store %x under the name of another", m.generation, m.store)}
+		}
+		if healed {
+			report.note("one of the two copies in %s is damaged; the other was used", name)
+		}
+		return m, nil
+	}
+	return manifest{}, &DamageError{File: manifestPrefix + "*", Reason: "no manifest is whole, and " + storeFile + " shows that there was a store here"}
+}

@@ -1,0 +1,361 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/tidwall/btree"
+)
+
+// Recovery, step by step. Nothing is changed before step 6, nothing is removed
+// before step 7, and running it again after a crash at any point gives the same
+// store.
+//
+//  1. Find out whether there is a store: STORE, else create one, unless
+//     anything shows that there was one.
+//  2. Load the newest whole manifest.
+//  3. Replay the segments it lists into the index. Anything wrong in a sealed
+//     segment is damage.
+//  4. Judge the tail of the active segment: clean, torn or damaged
+//     (damage.go).
+//  5. Hold the segments that the manifest does not list against it: a log
+//     segment with records means that a newer manifest was lost.
+//  6. Make durable what was read. The records behind the last point known
+//     durable may have come from the kernel's cache, after a sync that failed
+//     in an earlier process and marked their pages clean; syncing the file
+//     again would say OK and write nothing. So they are written again, to a
+//     copy segment, and the old one is sealed where it was known durable.
+//     A manifest with all this follows under a new name.
+//  7. Remove what nothing needs any more: older manifests, unlisted copies
+//     and segments that never got a record.
+type recovery struct {
+	st     *storage
+	opts   *Options
+	report RecoveryReport
+
+	inv      inventory
+	manifest manifest
+	segments []*segment // in the order of the manifest
+	index    btree.Map[string, location]
+	tail     placement // where the next record goes in the active segment
+	active   *segment  // nil: the next write begins a new segment
+	garbage  []string  // names to remove in step 7
+	trims    []trim    // files to shorten in step 7
+
+	loadedNext uint64 // the manifest's next segment number as it was loaded
+}
+
+// trim gives back the reserved space of a segment that was sealed early. What
+// stood behind the cut stays, as evidence.
+type trim struct {
+	seg  *segment
+	size int64
+}
+
+func (r *recovery) run() error {
+	began := time.Now()
+	steps := []func() error{r.find, r.load, r.replayAll, r.findOrphans, r.settle}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			r.closeFiles()
+			return err
+		}
+	}
+	r.collectGarbage()
+	r.report.Duration = time.Since(began)
+	return nil
+}
+
+func (r *recovery) closeFiles() {
+	for _, seg := range r.segments {
+		_ = seg.file.Close() // only read from, or already failed
+	}
+}
+
+// find is step 1.
+func (r *recovery) find() (err error) {
+	if r.inv, err = r.st.takeInventory(); err != nil {
+		return err
+	}
+	completed, err := r.st.identify(r.inv)
+	if err != nil {
+		return err
+	}
+	if !completed {
+		r.report.Created = true
+		if err := r.st.create(); err != nil {
+			return fmt.Errorf("creating a store in %s: %w", r.st.dir, err)
+		}
+		r.inv.manifests = []uint64{1}
+		return nil
+	}
+	if len(r.inv.manifests) == 1 && r.inv.manifests[0] == 1 {
+		// The process that wrote STORE got no further. Its sync may have
+		// failed, so this process makes sure before anything builds on it.
+		return r.st.replaceFile(storeFile, encodeStoreFile(r.st.id))
+	}
+	return nil
+}
+
+// load is step 2.
+func (r *recovery) load() (err error) {
+	r.manifest, err = r.st.loadManifest(r.inv, &r.report)
+	if err != nil {
+		return err
+	}
+	r.loadedNext = r.manifest.nextSegment
+	next := uint64(1)
+	for i := range r.manifest.entries {
+		e := &r.manifest.entries[i]
+		last := i == len(r.manifest.entries)-1
+		if e.firstSeq != next || e.lastSeq+1 < e.firstSeq || !e.sealed && !last {
+			return &DamageError{
+				File:   manifestName(r.manifest.generation),
+				Reason: fmt.Sprintf("its entry for %s contradicts the one before", segmentName(e.number)),
+			}
+		}
+		next = e.lastSeq + 1
+	}
+	return nil
+}
+
+// replayAll is steps 3 and 4.
+func (r *recovery) replayAll() error {
+	// The entry of the active segment is replaced while we go.
+	for _, e := range slices.Clone(r.manifest.entries) {
+		seg, err := r.st.openSegment(e)
+		if err != nil {
+			return err
+		}
+		r.segments = append(r.segments, seg)
+		if e.sealed {
+			err = r.replaySealed(seg, &e)
+		} else {
+			err = r.replayActive(seg, &e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recovery) replaySealed(seg *segment, e *manifestEntry) error {
+	rp := newReplay(seg, e.length, e.length, r.applyFrom(seg))
+	if err := rp.run(); err != nil {
+		return err
+	}
+	r.report.Records += rp.records
+	return rp.checkSealed(e)
+}
+
+func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
+	rp := newReplay(seg, e.length, e.capacity, r.applyFrom(seg))
+	if err := rp.run(); err != nil {
+		return err
+	}
+	rem, err := seg.examine(rp.end.offset)
+	if err != nil {
+		return err
+	}
+	if rem.witness != nil || rp.end.offset < rp.durable {
+		return rp.damageAt(&rem)
+	}
+	durable, err := rp.durablePosition()
+	if err != nil {
+		return err
+	}
+	if e.length == durable.offset && e.position() != durable {
+		return &DamageError{
+			File: seg.name, Offset: e.length, FirstSeq: e.firstSeq, LastSeq: e.lastSeq,
+			Reason: "the records up to here are not those that the manifest knew",
+		}
+	}
+	r.report.Records += rp.records
+	if cut := rem.end - rp.end.offset; cut > 0 {
+		r.report.CutBytes, r.report.CutFile, r.report.CutOffset = cut, seg.name, rp.end.offset
+	}
+	if durable == rp.end && r.report.CutBytes == 0 {
+		r.active, r.tail = seg, rp.next
+		return nil
+	}
+	return r.sealTail(rp, durable, rem.end)
+}
+
+// applyFrom returns the function that puts the records of seg into the index.
+func (r *recovery) applyFrom(seg *segment) applyFunc {
+	return func(h *recordHeader, key []byte, offset int64) {
+		if h.kind == kindDelete {
+			r.index.Delete(string(key))
+			return
+		}
+		r.index.Set(string(key), newLocation(seg, h, offset))
+	}
+}
+
+// sealTail seals the active segment at durable and writes the records behind
+// it, which may only be in the kernel's cache, to a copy segment.
+func (r *recovery) sealTail(rp *replay, durable position, contentEnd int64) error {
+	r.reserveNumbers()
+	entries := r.manifest.entries[:len(r.manifest.entries)-1]
+	old := r.manifest.entries[len(entries)]
+	if durable.offset > segmentHeaderBytes {
+		old.seal(durable)
+		entries = append(entries, old)
+		r.trims = append(r.trims, trim{rp.seg, contentEnd})
+	} else {
+		// No record of it counts; it leaves with the garbage.
+		r.garbage = append(r.garbage, rp.seg.name)
+	}
+	r.manifest.entries = entries
+	if rp.end == durable {
+		return nil
+	}
+	body := make([]byte, rp.end.offset-durable.offset)
+	if _, err := readAt(rp.seg.file, body, durable.offset); err != nil {
+		return fmt.Errorf("reading %s at offset %d: %w", rp.seg.name, durable.offset, err)
+	}
+	return r.writeCopy(body, durable.lastSeq+1)
+}
+
+// writeCopy makes a copy segment of the records in body and lists it.
+func (r *recovery) writeCopy(body []byte, firstSeq uint64) error {
+	h := segmentHeader{
+		kind: segmentCopy, store: r.st.id, number: r.manifest.nextSegment, id: newSegmentID(),
+		firstSeq: firstSeq, capacity: segmentHeaderBytes + int64(len(body)),
+	}
+	r.manifest.nextSegment++
+	place := newSegment(h, nil).start()
+	for at := int64(0); at < int64(len(body)); {
+		at += place.place(body[at:])
+	}
+	seg, err := r.st.createSegment(h, body)
+	if err != nil {
+		return fmt.Errorf("writing the last records again: %w", err)
+	}
+	r.segments = append(r.segments, seg)
+	e := newEntry(&h)
+	e.seal(place.position())
+	r.manifest.entries = append(r.manifest.entries, e)
+	// Reading it back verifies it, and points the index at it.
+	records := r.report.Records
+	err = r.replaySealed(seg, &e)
+	r.report.Rewritten, r.report.Records = r.report.Records-records, records
+	return err
+}
+
+// reserveNumbers moves the next segment number beyond every file there is.
+func (r *recovery) reserveNumbers() {
+	if n := len(r.inv.segments); n > 0 {
+		r.manifest.nextSegment = max(r.manifest.nextSegment, r.inv.segments[n-1]+1)
+	}
+}
+
+// findOrphans is step 5.
+func (r *recovery) findOrphans() error {
+	// The segment that a lost manifest would have listed first is looked for
+	// by name as well: a listing can come up short.
+	candidates := append(slices.Clone(r.inv.segments), r.loadedNext)
+	slices.Sort(candidates)
+	for _, number := range slices.Compact(candidates) {
+		if slices.ContainsFunc(r.segments, func(s *segment) bool { return s.header.number == number }) {
+			continue
+		}
+		if err := r.judgeOrphan(number); err != nil {
+			return err
+		}
+	}
+	r.reserveNumbers()
+	return nil
+}
+
+func (r *recovery) judgeOrphan(number uint64) error {
+	name := segmentName(number)
+	file, err := r.st.fs.Open(r.st.path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening %s, which no manifest lists: %w", name, err)
+	}
+	defer file.Close()
+	h, err := readSegmentHeader(file, name)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		// Its creation was not finished, so it holds no record.
+		r.garbage = append(r.garbage, name)
+		return nil
+	case err != nil:
+		return err
+	case h.store != r.st.id:
+		return &DamageError{File: name, Reason: fmt.Sprintf("it belongs to store %x, not to this store %x", h.store, r.st.id)}
+	case h.number != number:
+		r.report.note("%s is a copy of segment %d under another name; it was left alone", name, h.number)
+		return nil
+	}
+	rp := newReplay(newSegment(h, file), segmentHeaderBytes, h.capacity, func(*recordHeader, []byte, int64) {})
+	if err := rp.run(); err != nil {
+		return err
+	}
+	if h.kind == segmentCopy || rp.records == 0 {
+		r.garbage = append(r.garbage, name)
+		return nil
+	}
+	if number >= r.loadedNext {
+		return &DamageError{
+			File: name, FirstSeq: h.firstSeq, LastSeq: rp.end.lastSeq,
+			Reason: "it holds records, and no manifest lists it: the manifest that did is lost",
+		}
+	}
+	r.report.note("%s was replaced by other segments long ago; it was left alone", name)
+	return nil
+}
+
+// settle is step 6.
+func (r *recovery) settle() error {
+	r.manifest.generation = r.inv.manifests[0] + 1
+	if r.active != nil {
+		r.manifest.active().setDurable(r.tail.position())
+	} else {
+		r.tail.seq = r.manifest.lastSeq() + 1
+	}
+	if err := r.st.writeManifest(&r.manifest); err != nil {
+		return err
+	}
+	r.report.Segments = len(r.manifest.entries)
+	r.report.Keys = r.index.Len()
+	return nil
+}
+
+// collectGarbage is step 7. What cannot be removed costs space and is met
+// again by the next recovery.
+func (r *recovery) collectGarbage() {
+	r.st.removeManifests(r.inv.manifests)
+	for _, t := range r.trims {
+		if err := t.seg.file.Truncate(t.size); err != nil {
+			r.report.note("the reserved space of %s could not be given back: %v", t.seg.name, err)
+		}
+	}
+	for _, name := range r.garbage {
+		r.dropSegment(name)
+		if err := r.st.fs.Remove(r.st.path(name)); err != nil {
+			r.report.note("%s is not needed and could not be removed: %v", name, err)
+			continue
+		}
+		r.report.note("%s held nothing that is needed; it was removed", name)
+	}
+}
+
+// dropSegment closes the segment called name if it is open.
+func (r *recovery) dropSegment(name string) {
+	r.segments = slices.DeleteFunc(r.segments, func(s *segment) bool {
+		if s.name != name {
+			return false
+		}
+		_ = s.file.Close() // only read from
+		return true
+	})
+}
