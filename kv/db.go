@@ -21,6 +21,7 @@ type DB struct {
 	storage *storage
 	lock    *storeLock
 	queue   *queue
+	writes  writePool
 
 	mu       sync.RWMutex
 	index    index    // guarded by mu
@@ -195,7 +196,7 @@ func (db *DB) Set(key, value []byte) error {
 	if err := db.opts.checkPair(key, value); err != nil {
 		return err
 	}
-	w := newWrite()
+	w := db.writes.get()
 	w.add(kindSet, 0, key, value)
 	_, err := db.commit(w)
 	return err
@@ -207,7 +208,7 @@ func (db *DB) Delete(key []byte) (existed bool, err error) {
 	if err := db.opts.checkKey(key); err != nil {
 		return false, err
 	}
-	w := newWrite()
+	w := db.writes.get()
 	w.add(kindDelete, 0, key, nil)
 	return db.commit(w)
 }
@@ -221,7 +222,7 @@ func (db *DB) Apply(b *Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	w := newWrite()
+	w := db.writes.get()
 	for i, op := range b.ops {
 		flags := uint8(flagMore)
 		if i == len(b.ops)-1 {
@@ -236,13 +237,13 @@ func (db *DB) Apply(b *Batch) error {
 // Sync makes everything durable that was acknowledged before the call. Under
 // SyncAlways it always is.
 func (db *DB) Sync() error {
-	w := newWrite()
+	w := db.writes.get()
 	w.flush = true
 	_, err := db.commit(w)
 	return err
 }
 
-// commit hands w to the committer, waits, and releases w.
+// commit hands w to the committer, waits, and takes w back.
 func (db *DB) commit(w *write) (existed bool, err error) {
 	if db.queue.push(w) {
 		<-w.done
@@ -250,7 +251,7 @@ func (db *DB) commit(w *write) (existed bool, err error) {
 	} else {
 		err = ErrClosed
 	}
-	w.release()
+	db.writes.put(w)
 	return existed, err
 }
 

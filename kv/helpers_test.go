@@ -2,10 +2,12 @@ package kv
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
@@ -16,6 +18,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small makes segments rotate after a few dozen records.
 var small = &Options{SegmentBytes: 4 << 10}
+
+// roomy keeps a test's records in one segment.
+var roomy = &Options{SegmentBytes: 64 << 10}
 
 const dir = "/data/store"
 
@@ -114,3 +119,10 @@ func snapshotFiles(t testing.TB, fsys afero.Fs) afero.Fs {
 	}
 	return clone
 }
+
+type fsMode = os.FileMode
+
+const (
+	waitLimit = 10 * time.Second
+	pollEvery = time.Millisecond
+)

@@ -20,9 +20,16 @@ type write struct {
 // maxPooledRecords bounds the memory that an idle write keeps, in bytes.
 const maxPooledRecords = 64 << 10
 
-var writePool = sync.Pool{New: func() any { return &write{done: make(chan struct{}, 1)} }}
+// writePool reuses writes. Each store has its own: a channel must not wander
+// from one synctest bubble to another.
+type writePool struct{ pool sync.Pool }
 
-func newWrite() *write { return writePool.Get().(*write) }
+func (p *writePool) get() *write {
+	if w, ok := p.pool.Get().(*write); ok {
+		return w
+	}
+	return &write{done: make(chan struct{}, 1)}
+}
 
 // add encodes one record and keeps a copy of its key for the index.
 func (w *write) add(kind, flags uint8, key, value []byte) {
@@ -30,14 +37,14 @@ func (w *write) add(kind, flags uint8, key, value []byte) {
 	w.keys = append(w.keys, string(key))
 }
 
-// release gives w back to the pool. The caller must not use it again.
-func (w *write) release() {
+// put takes w back. The caller must not use it again.
+func (p *writePool) put(w *write) {
 	if cap(w.records) > maxPooledRecords {
 		w.records = nil
 	}
 	clear(w.keys)
 	*w = write{records: w.records[:0], keys: w.keys[:0], done: w.done}
-	writePool.Put(w)
+	p.pool.Put(w)
 }
 
 func (w *write) finish(err error) {

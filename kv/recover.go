@@ -36,16 +36,26 @@ type recovery struct {
 	opts   *Options
 	report RecoveryReport
 
-	inv      inventory
-	manifest manifest
-	segments []*segment // in the order of the manifest
-	index    btree.Map[string, location]
-	tail     placement // where the next record goes in the active segment
-	active   *segment  // nil: the next write begins a new segment
-	garbage  []string  // names to remove in step 7
-	trims    []trim    // files to shorten in step 7
+	inv       inventory
+	manifest  manifest
+	segments  []*segment // in the order of the manifest
+	index     btree.Map[string, location]
+	tail      placement      // where the next record goes in the active segment
+	active    *segment       // nil: the next write begins a new segment
+	unsettled *unsettledTail // nil: the active segment can be gone on with
+
+	garbage []string // names to remove in step 7
+	trims   []trim   // files to shorten in step 7
 
 	loadedNext uint64 // the manifest's next segment number as it was loaded
+}
+
+// unsettledTail is the end of an active segment that is not both whole and
+// known to be durable.
+type unsettledTail struct {
+	replay     *replay
+	durable    position // known durable up to here; records follow up to replay.end
+	contentEnd int64    // offset behind the last byte that is not zero
 }
 
 // trim gives back the reserved space of a segment that was sealed early. What
@@ -182,7 +192,8 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 		r.active, r.tail = seg, rp.next
 		return nil
 	}
-	return r.sealTail(rp, durable, rem.end)
+	r.unsettled = &unsettledTail{replay: rp, durable: durable, contentEnd: rem.end}
+	return nil
 }
 
 // applyFrom returns the function that puts the records of seg into the index.
@@ -193,64 +204,6 @@ func (r *recovery) applyFrom(seg *segment) applyFunc {
 			return
 		}
 		r.index.Set(string(key), newLocation(seg, h, offset))
-	}
-}
-
-// sealTail seals the active segment at durable and writes the records behind
-// it, which may only be in the kernel's cache, to a copy segment.
-func (r *recovery) sealTail(rp *replay, durable position, contentEnd int64) error {
-	r.reserveNumbers()
-	entries := r.manifest.entries[:len(r.manifest.entries)-1]
-	old := r.manifest.entries[len(entries)]
-	if durable.offset > segmentHeaderBytes {
-		old.seal(durable)
-		entries = append(entries, old)
-		r.trims = append(r.trims, trim{rp.seg, contentEnd})
-	} else {
-		// No record of it counts; it leaves with the garbage.
-		r.garbage = append(r.garbage, rp.seg.name)
-	}
-	r.manifest.entries = entries
-	if rp.end == durable {
-		return nil
-	}
-	body := make([]byte, rp.end.offset-durable.offset)
-	if _, err := readAt(rp.seg.file, body, durable.offset); err != nil {
-		return fmt.Errorf("reading %s at offset %d: %w", rp.seg.name, durable.offset, err)
-	}
-	return r.writeCopy(body, durable.lastSeq+1)
-}
-
-// writeCopy makes a copy segment of the records in body and lists it.
-func (r *recovery) writeCopy(body []byte, firstSeq uint64) error {
-	h := segmentHeader{
-		kind: segmentCopy, store: r.st.id, number: r.manifest.nextSegment, id: newSegmentID(),
-		firstSeq: firstSeq, capacity: segmentHeaderBytes + int64(len(body)),
-	}
-	r.manifest.nextSegment++
-	place := newSegment(h, nil).start()
-	for at := int64(0); at < int64(len(body)); {
-		at += place.place(body[at:])
-	}
-	seg, err := r.st.createSegment(h, body)
-	if err != nil {
-		return fmt.Errorf("writing the last records again: %w", err)
-	}
-	r.segments = append(r.segments, seg)
-	e := newEntry(&h)
-	e.seal(place.position())
-	r.manifest.entries = append(r.manifest.entries, e)
-	// Reading it back verifies it, and points the index at it.
-	records := r.report.Records
-	err = r.replaySealed(seg, &e)
-	r.report.Rewritten, r.report.Records = r.report.Records-records, records
-	return err
-}
-
-// reserveNumbers moves the next segment number beyond every file there is.
-func (r *recovery) reserveNumbers() {
-	if n := len(r.inv.segments); n > 0 {
-		r.manifest.nextSegment = max(r.manifest.nextSegment, r.inv.segments[n-1]+1)
 	}
 }
 
@@ -316,6 +269,11 @@ func (r *recovery) judgeOrphan(number uint64) error {
 
 // settle is step 6.
 func (r *recovery) settle() error {
+	if r.unsettled != nil {
+		if err := r.sealTail(r.unsettled); err != nil {
+			return err
+		}
+	}
 	r.manifest.generation = r.inv.manifests[0] + 1
 	if r.active != nil {
 		r.manifest.active().setDurable(r.tail.position())
@@ -328,6 +286,64 @@ func (r *recovery) settle() error {
 	r.report.Segments = len(r.manifest.entries)
 	r.report.Keys = r.index.Len()
 	return nil
+}
+
+// sealTail seals the active segment where it is known to be durable and writes
+// the records behind that, which may only be in the kernel's cache, to a copy
+// segment.
+func (r *recovery) sealTail(t *unsettledTail) error {
+	entries := r.manifest.entries[:len(r.manifest.entries)-1]
+	old, seg := r.manifest.entries[len(entries)], t.replay.seg
+	if t.durable.offset > segmentHeaderBytes {
+		old.seal(t.durable)
+		entries = append(entries, old)
+		r.trims = append(r.trims, trim{seg, t.contentEnd})
+	} else {
+		// No record of it counts; it leaves with the garbage.
+		r.garbage = append(r.garbage, seg.name)
+	}
+	r.manifest.entries = entries
+	if t.replay.end == t.durable {
+		return nil
+	}
+	body := make([]byte, t.replay.end.offset-t.durable.offset)
+	if _, err := readAt(seg.file, body, t.durable.offset); err != nil {
+		return fmt.Errorf("reading %s at offset %d: %w", seg.name, t.durable.offset, err)
+	}
+	return r.writeCopy(body, t.durable.lastSeq+1)
+}
+
+// writeCopy makes a copy segment of the records in body and lists it.
+func (r *recovery) writeCopy(body []byte, firstSeq uint64) error {
+	h := segmentHeader{
+		kind: segmentCopy, store: r.st.id, number: r.manifest.nextSegment, id: newSegmentID(),
+		firstSeq: firstSeq, capacity: segmentHeaderBytes + int64(len(body)),
+	}
+	r.manifest.nextSegment++
+	place := newSegment(h, nil).start()
+	for at := int64(0); at < int64(len(body)); {
+		at += place.place(body[at:])
+	}
+	seg, err := r.st.createSegment(h, body)
+	if err != nil {
+		return fmt.Errorf("writing the last records again: %w", err)
+	}
+	r.segments = append(r.segments, seg)
+	e := newEntry(&h)
+	e.seal(place.position())
+	r.manifest.entries = append(r.manifest.entries, e)
+	// Reading it back verifies it, and points the index at it.
+	records := r.report.Records
+	err = r.replaySealed(seg, &e)
+	r.report.Rewritten, r.report.Records = r.report.Records-records, records
+	return err
+}
+
+// reserveNumbers moves the next segment number beyond every file there is.
+func (r *recovery) reserveNumbers() {
+	if n := len(r.inv.segments); n > 0 {
+		r.manifest.nextSegment = max(r.manifest.nextSegment, r.inv.segments[n-1]+1)
+	}
 }
 
 // collectGarbage is step 7. What cannot be removed costs space and is met
