@@ -361,7 +361,7 @@ func (r *recovery) collectGarbage() {
 			r.report.note("%s is not needed and could not be removed: %v", name, err)
 			continue
 		}
-		r.report.note("%s held nothing that is needed; it was removed", name)
+		r.report.Removed++
 	}
 }
 

@@ -41,6 +41,10 @@ type RecoveryReport struct {
 	// only the kernel's cache may have had them.
 	Rewritten uint64
 
+	// Removed is how many segment files were removed because nothing in them is
+	// needed: what a crash left of beginning a segment, or of recovery.
+	Removed int
+
 	// CutBytes is the length of the torn tail that was cut, zero for none. It
 	// stood in CutFile at CutOffset. Its writes were not acknowledged, unless
 	// it is damage to the very last group of writes before a crash: one
