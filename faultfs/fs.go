@@ -1,0 +1,199 @@
+package faultfs
+
+import (
+	iofs "io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"holdfast/internal/vfs"
+)
+
+// PathError is the type of every injected error; its Err is a syscall.Errno.
+type PathError = iofs.PathError
+
+// FS is an afero.Fs that passes every call on to the file system below, except
+// those that a rule strikes. With no rules it behaves as the one below does. It
+// and its files are as safe for concurrent use as the file system below is.
+type FS struct {
+	base afero.Fs
+
+	// space is held by each call that may allocate while a quota is in force,
+	// so that the room that it saw is the room that it takes. Lock order:
+	// file.mu, space, mu. No call below is made while mu is held.
+	space sync.Mutex
+
+	mu     sync.Mutex
+	active []*Injection // in order of injection
+	all    []*Injection // the active and the removed
+	trace  Trace
+	inodes inodeTable
+}
+
+var (
+	_ afero.Fs         = (*FS)(nil)
+	_ afero.Lstater    = (*FS)(nil)
+	_ vfs.DirSyncer    = (*FS)(nil)
+	_ afero.File       = (*file)(nil)
+	_ vfs.DataSyncer   = (*file)(nil)
+	_ vfs.Preallocator = (*file)(nil)
+	_ vfs.Locker       = (*file)(nil)
+)
+
+// New wraps base and injects the rules. It panics when one is not valid.
+func New(base afero.Fs, rules ...Rule) *FS {
+	fs := &FS{base: base, inodes: inodeTable{}}
+	for _, r := range rules {
+		fs.Inject(r)
+	}
+	return fs
+}
+
+// Inject adds a rule, which starts to count now. It panics when the rule is not
+// valid; check rules that come from outside with Rule.Validate or ParseRule.
+func (fs *FS) Inject(r Rule) *Injection {
+	if err := r.Validate(); err != nil {
+		panic(err)
+	}
+	inj := &Injection{fs: fs, rule: r, quota: newQuota(r)}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.active = append(fs.active, inj)
+	fs.all = append(fs.all, inj)
+	return inj
+}
+
+// run makes one call about the named files unless a rule strikes it.
+func (fs *FS) run(op Op, below func() error, names ...string) error {
+	_, err := value(fs, op, func() (struct{}, error) { return struct{}{}, below() }, names...)
+	return err
+}
+
+// value is run for a call that returns something. A struck call returns the
+// zero value, even when it had its effect.
+func value[T any](fs *FS, op Op, below func() (T, error), names ...string) (T, error) {
+	rule := fs.strike(op, names...)
+	if rule == nil {
+		return below()
+	}
+	var none T
+	if rule.After {
+		if v, err := below(); err != nil {
+			return v, err
+		}
+	}
+	return none, injectedError(op, names[0], rule.errno())
+}
+
+// Name returns the name of the file system below in "faultfs(…)".
+func (fs *FS) Name() string { return "faultfs(" + fs.base.Name() + ")" }
+
+// Create is an OpCreate.
+func (fs *FS) Create(name string) (afero.File, error) {
+	const flag = os.O_RDWR | os.O_CREATE | os.O_TRUNC
+	return fs.open(OpCreate, name, flag, func() (afero.File, error) { return fs.base.Create(name) })
+}
+
+// Open is an OpOpen.
+func (fs *FS) Open(name string) (afero.File, error) {
+	return fs.open(OpOpen, name, os.O_RDONLY, func() (afero.File, error) { return fs.base.Open(name) })
+}
+
+// OpenFile is an OpCreate when flag has os.O_CREATE, else an OpOpen.
+func (fs *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
+	op := OpOpen
+	if flag&os.O_CREATE != 0 {
+		op = OpCreate
+	}
+	return fs.open(op, name, flag, func() (afero.File, error) { return fs.base.OpenFile(name, flag, perm) })
+}
+
+func (fs *FS) open(op Op, name string, flag int, below func() (afero.File, error)) (afero.File, error) {
+	rule := fs.strike(op, name)
+	if rule != nil && !rule.After {
+		return nil, injectedError(op, name, rule.errno())
+	}
+	f, err := fs.openCharged(op, name, flag, below)
+	if err != nil {
+		return nil, err
+	}
+	if rule != nil {
+		_ = f.Close() // the caller never learns that it was open
+		return nil, injectedError(op, name, rule.errno())
+	}
+	return f, nil
+}
+
+// Mkdir is an OpMkdir.
+func (fs *FS) Mkdir(name string, perm os.FileMode) error {
+	return fs.mkdir(name, func() error { return fs.base.Mkdir(name, perm) })
+}
+
+// MkdirAll is one OpMkdir, about the last directory of the path.
+func (fs *FS) MkdirAll(name string, perm os.FileMode) error {
+	return fs.mkdir(name, func() error { return fs.base.MkdirAll(name, perm) })
+}
+
+func (fs *FS) mkdir(name string, below func() error) error {
+	return fs.run(OpMkdir, func() error { return fs.makeEntry(OpMkdir, name, below) }, name)
+}
+
+// Remove is an OpRemove.
+func (fs *FS) Remove(name string) error {
+	return fs.run(OpRemove, func() error {
+		return fs.unlink(name, func() error { return fs.base.Remove(name) })
+	}, name)
+}
+
+// RemoveAll is one OpRemove, about the given path.
+func (fs *FS) RemoveAll(name string) error {
+	return fs.run(OpRemove, func() error {
+		return fs.unlink(name, func() error { return fs.base.RemoveAll(name) })
+	}, name)
+}
+
+// Rename is an OpRename, matched by either name.
+func (fs *FS) Rename(oldname, newname string) error {
+	return fs.run(OpRename, func() error { return fs.rename(oldname, newname) }, oldname, newname)
+}
+
+// Stat is an OpStat.
+func (fs *FS) Stat(name string) (os.FileInfo, error) {
+	return value(fs, OpStat, func() (os.FileInfo, error) { return fs.base.Stat(name) }, name)
+}
+
+// LstatIfPossible is an OpStat. It reports whether the file system below could
+// avoid following a link.
+func (fs *FS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
+	lstat := false
+	info, err := value(fs, OpStat, func() (info os.FileInfo, err error) {
+		if l, ok := fs.base.(afero.Lstater); ok {
+			info, lstat, err = l.LstatIfPossible(name)
+			return info, err
+		}
+		return fs.base.Stat(name)
+	}, name)
+	return info, lstat, err
+}
+
+// SyncDir is an OpSyncDir.
+func (fs *FS) SyncDir(dir string) error {
+	return fs.run(OpSyncDir, func() error { return vfs.SyncDir(fs.base, dir) }, dir)
+}
+
+// Chmod is an OpAttr.
+func (fs *FS) Chmod(name string, mode os.FileMode) error {
+	return fs.run(OpAttr, func() error { return fs.base.Chmod(name, mode) }, name)
+}
+
+// Chown is an OpAttr.
+func (fs *FS) Chown(name string, uid, gid int) error {
+	return fs.run(OpAttr, func() error { return fs.base.Chown(name, uid, gid) }, name)
+}
+
+// Chtimes is an OpAttr.
+func (fs *FS) Chtimes(name string, atime, mtime time.Time) error {
+	return fs.run(OpAttr, func() error { return fs.base.Chtimes(name, atime, mtime) }, name)
+}

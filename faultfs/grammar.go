@@ -1,0 +1,316 @@
+package faultfs
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// clause is one optional part of a rule. A new effect is a field of Rule, a
+// clause here and its meaning in the call that it changes.
+type clause struct {
+	name string
+	// print returns the clause as text, or "" when r does without it.
+	print func(r Rule) string
+	// parse reads a word; ok is false when the word is not this clause.
+	parse func(r *Rule, word string) (ok bool, err error)
+}
+
+// clauses stand in the order in which they print.
+var clauses = []clause{
+	{"occurrence", printOccurrence, parseOccurrence},
+	number("heal", func(r *Rule) *int { return &r.Heal }),
+	number("tear", func(r *Rule) *int { return &r.TearBytes }),
+	{"quota", printQuota, parseQuota},
+	{"errno", func(r Rule) string { return errnoName(r.Err) }, parseErrno},
+	{"after", printAfter, parseAfter},
+}
+
+// String prints the rule so that ParseRule reads it back.
+func (r Rule) String() string {
+	words := []string{string(r.Op), printPath(r.Path)}
+	for _, c := range clauses {
+		if word := c.print(r); word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// ParseRule reads one rule and validates it. A path of "*" becomes the empty
+// Path; otherwise parsing a printed rule gives the rule that was printed.
+func ParseRule(s string) (Rule, error) {
+	rules, err := ParseRules(s)
+	if err != nil {
+		return Rule{}, err
+	}
+	if len(rules) != 1 {
+		return Rule{}, fmt.Errorf("faultfs: want one rule, have %d in %q", len(rules), s)
+	}
+	return rules[0], nil
+}
+
+// ParseRules reads any number of rules, separated by newlines or semicolons.
+// A line that starts with "#" is a comment.
+func ParseRules(s string) ([]Rule, error) {
+	lines, err := splitWords(s)
+	if err != nil {
+		return nil, fmt.Errorf("faultfs: %w", err)
+	}
+	var rules []Rule
+	for _, words := range lines {
+		rule, err := parseWords(words)
+		if err != nil {
+			return nil, fmt.Errorf("faultfs: rule %q: %w", strings.Join(words, " "), err)
+		}
+		if err := rule.Validate(); err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+// MustParse is ParseRules for rules that stand in a program: it panics when
+// they do not parse.
+func MustParse(s string) []Rule {
+	rules, err := ParseRules(s)
+	if err != nil {
+		panic(err)
+	}
+	return rules
+}
+
+func parseWords(words []string) (Rule, error) {
+	if len(words) < 2 {
+		return Rule{}, errors.New("a rule starts with an operation and a path")
+	}
+	r := Rule{Op: Op(words[0])}
+	var err error
+	if r.Path, err = parsePath(words[1]); err != nil {
+		return Rule{}, err
+	}
+	seen := map[string]bool{}
+	for _, word := range words[2:] {
+		name, err := parseClause(&r, word)
+		if err != nil {
+			return Rule{}, err
+		}
+		if seen[name] {
+			return Rule{}, fmt.Errorf("%q is a second %s", word, name)
+		}
+		seen[name] = true
+	}
+	return r, nil
+}
+
+func parseClause(r *Rule, word string) (name string, err error) {
+	for _, c := range clauses {
+		ok, err := c.parse(r, word)
+		if err != nil {
+			return "", fmt.Errorf("%q: %w", word, err)
+		}
+		if ok {
+			return c.name, nil
+		}
+	}
+	return "", fmt.Errorf("%q is not part of the grammar", word)
+}
+
+// number is the clause name=n, n at least 1, for a field where zero is absence.
+func number(name string, field func(*Rule) *int) clause {
+	return clause{
+		name: name,
+		print: func(r Rule) string {
+			n := *field(&r)
+			if n == 0 {
+				return ""
+			}
+			return name + "=" + strconv.Itoa(n)
+		},
+		parse: func(r *Rule, word string) (bool, error) {
+			text, ok := strings.CutPrefix(word, name+"=")
+			if !ok {
+				return false, nil
+			}
+			n, err := parseCount(text)
+			*field(r) = n
+			return true, err
+		},
+	}
+}
+
+func parseCount(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, err
+	}
+	if n < 1 {
+		return 0, errors.New("the number must be at least 1")
+	}
+	return n, nil
+}
+
+func printOccurrence(r Rule) string {
+	switch {
+	case r.N == 0:
+		return ""
+	case r.Sticky:
+		return "#" + strconv.Itoa(r.N) + "+"
+	}
+	return "#" + strconv.Itoa(r.N)
+}
+
+func parseOccurrence(r *Rule, word string) (bool, error) {
+	text, ok := strings.CutPrefix(word, "#")
+	if !ok {
+		return false, nil
+	}
+	text, r.Sticky = strings.CutSuffix(text, "+")
+	var err error
+	r.N, err = parseCount(text)
+	return true, err
+}
+
+func printQuota(r Rule) string {
+	switch r.Quota {
+	case 0:
+		return ""
+	case Full:
+		return "quota=0"
+	}
+	return "quota=" + strconv.FormatInt(r.Quota, 10)
+}
+
+func parseQuota(r *Rule, word string) (bool, error) {
+	text, ok := strings.CutPrefix(word, "quota=")
+	if !ok {
+		return false, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return true, err
+	case n < 0:
+		return true, errors.New("the number must not be negative")
+	case n == 0:
+		n = Full
+	}
+	r.Quota = n
+	return true, nil
+}
+
+func parseErrno(r *Rule, word string) (bool, error) {
+	errno, ok := errnoNamed(word)
+	if ok {
+		r.Err = errno
+	}
+	return ok, nil
+}
+
+func printAfter(r Rule) string {
+	if r.After {
+		return "after"
+	}
+	return ""
+}
+
+func parseAfter(r *Rule, word string) (bool, error) {
+	if word != "after" {
+		return false, nil
+	}
+	r.After = true
+	return true, nil
+}
+
+func printPath(glob string) string {
+	switch {
+	case glob == "":
+		return "*"
+	case bare(glob):
+		return glob
+	}
+	return strconv.Quote(glob)
+}
+
+// bare reports whether a glob can stand without quotes.
+func bare(glob string) bool {
+	if !utf8.ValidString(glob) || strings.ContainsAny(glob, " ;\"") || glob[0] == '#' {
+		return false
+	}
+	for _, r := range glob {
+		if !strconv.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+func parsePath(word string) (string, error) {
+	// Without this a forgotten path would take the occurrence for a file name.
+	if word[0] == '#' {
+		return "", fmt.Errorf(`%q stands where the path belongs: write "*" for every path`, word)
+	}
+	glob := word
+	if word[0] == '"' {
+		var err error
+		if glob, err = strconv.Unquote(word); err != nil {
+			return "", fmt.Errorf("path %s: %w", word, err)
+		}
+	}
+	switch glob {
+	case "*":
+		return "", nil
+	case "":
+		return "", errors.New(`an empty path matches nothing: write "*" for every path`)
+	}
+	return glob, nil
+}
+
+// splitWords cuts text into rules and rules into words. A word in double
+// quotes keeps its quotes, and may contain anything that a Go string may.
+func splitWords(s string) ([][]string, error) {
+	var lines [][]string
+	var words []string
+	endLine := func() {
+		if len(words) > 0 {
+			lines, words = append(lines, words), nil
+		}
+	}
+	for s != "" {
+		switch {
+		case s[0] == '\n' || s[0] == ';':
+			endLine()
+			s = s[1:]
+		case s[0] == ' ' || s[0] == '\t' || s[0] == '\r':
+			s = s[1:]
+		case s[0] == '#' && len(words) == 0:
+			_, s, _ = strings.Cut(s, "\n")
+		default:
+			word, err := nextWord(s)
+			if err != nil {
+				return nil, err
+			}
+			words, s = append(words, word), s[len(word):]
+		}
+	}
+	endLine()
+	return lines, nil
+}
+
+// nextWord returns the word that s starts with.
+func nextWord(s string) (string, error) {
+	if s[0] == '"' {
+		word, err := strconv.QuotedPrefix(s)
+		if err != nil {
+			return "", fmt.Errorf("the quotes in %s are not closed", s)
+		}
+		return word, nil
+	}
+	if end := strings.IndexAny(s, " \t\r\n;\""); end >= 0 {
+		return s[:end], nil
+	}
+	return s, nil
+}

@@ -1,0 +1,125 @@
+package faultfs
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Injection is one rule at work in a file system, with its counters. Its
+// methods may be called from any goroutine.
+type Injection struct {
+	fs   *FS
+	rule Rule
+
+	// Guarded by fs.mu.
+	calls int // matching calls seen
+	fired int // calls struck
+	quota quota
+}
+
+// Rule returns the rule as it was injected.
+func (i *Injection) Rule() Rule { return i.rule }
+
+// Calls returns how many calls have matched the rule so far, struck or not.
+// For a quota these are the calls that could have allocated.
+func (i *Injection) Calls() int {
+	i.fs.mu.Lock()
+	defer i.fs.mu.Unlock()
+	return i.calls
+}
+
+// Fired returns how many calls the rule has struck so far.
+func (i *Injection) Fired() int {
+	i.fs.mu.Lock()
+	defer i.fs.mu.Unlock()
+	return i.fired
+}
+
+// Remove ends the fault. The counters keep their values, and a rule that is
+// removed without having fired is still reported by Unfired. Removing twice
+// does nothing.
+func (i *Injection) Remove() {
+	i.fs.mu.Lock()
+	defer i.fs.mu.Unlock()
+	for at, active := range i.fs.active {
+		if active == i {
+			i.fs.active = append(i.fs.active[:at:at], i.fs.active[at+1:]...)
+			return
+		}
+	}
+}
+
+// strike counts one call with every rule that it matches and returns the rule
+// that strikes it, or nil. The names are those that the call is about.
+func (fs *FS) strike(op Op, names ...string) *Rule {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	var hit *Injection
+	for _, inj := range fs.active {
+		if inj.rule.Quota != 0 || !inj.rule.matches(op, names) {
+			continue
+		}
+		inj.calls++
+		if hit == nil && inj.rule.strikes(inj.calls, inj.fired) {
+			hit = inj
+		}
+	}
+	if hit == nil {
+		return nil
+	}
+	hit.fire(op, names[0])
+	return &hit.rule
+}
+
+// fire records that the rule struck the call that it counted last. The caller
+// holds fs.mu.
+func (i *Injection) fire(op Op, name string) {
+	i.fired++
+	i.fs.trace.add(Firing{Rule: i.rule, Call: i.calls, Op: op, Path: name})
+}
+
+func (r Rule) matches(op Op, names []string) bool {
+	if !r.Op.covers(op) {
+		return false
+	}
+	if r.anyPath() {
+		return true
+	}
+	for _, name := range names {
+		if globMatch(r.Path, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// globMatch matches a glob against as many last elements of name as it has
+// itself; a glob with a leading slash against all of it.
+func globMatch(glob, name string) bool {
+	name = path.Clean(filepath.ToSlash(name))
+	if !strings.HasPrefix(glob, "/") {
+		name = lastElements(name, 1+strings.Count(glob, "/"))
+	}
+	ok, _ := path.Match(glob, name) // Validate has refused malformed globs
+	return ok
+}
+
+func lastElements(name string, n int) string {
+	for at := len(name) - 1; at >= 0; at-- {
+		if name[at] != '/' {
+			continue
+		}
+		if n--; n == 0 {
+			return name[at+1:]
+		}
+	}
+	return name
+}
+
+// injectedError is what a struck call returns, in the shape that the os
+// package gives its own errors.
+func injectedError(op Op, name string, errno syscall.Errno) error {
+	return &PathError{Op: string(op), Path: name, Err: errno}
+}
