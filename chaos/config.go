@@ -1,0 +1,116 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Config says what a campaign does. Zero means the default given, except where it says otherwise.
+type Config struct {
+	// Server is the command line that starts the server, to which the campaign adds
+	//
+	//	--data DIR --addr 127.0.0.1:0 --sync POLICY --log-format json
+	//
+	// The server must log JSON lines to standard error, with msg "recovering" before it reads what an
+	// earlier process left, and msg "serving" with its addr once it accepts connections. Required.
+	Server []string
+	// Env is added to the environment of the server, as "NAME=value".
+	Env []string
+
+	// Duration is the time for load, kills, recoveries and read-backs. When it is over the server is
+	// killed once more; that recovery and read-back come on top. 30 s
+	Duration time.Duration
+	// KillEvery is the mean time under load before a kill; each is drawn from half to one and a half
+	// of it. 1.2 s
+	KillEvery time.Duration
+	// Sync is the server's sync policy: "always", or an interval such as "100ms". "always"
+	Sync string
+
+	Writers   int // each with one request in flight. 64
+	Readers   int // each with one read in flight; negative means none. 8
+	Keys      int // shared out among the writers, so at least as many. 20,000
+	ValueSize int // bytes of each value, at least [MinValueBytes]. 128
+
+	// Seed is where all that the campaign draws comes from. 0: one is drawn, and the report names it.
+	// With the same seed the same requests, values and kill delays are drawn; how the processes
+	// interleave is up to the machine, so two campaigns with one seed are alike but not equal.
+	Seed uint64
+
+	// StartTimeout is how long a start may take until the server serves. 60 s
+	StartTimeout time.Duration
+
+	// ReportDir receives report.json, the server's logs in logs/, and, when the verdict is fail, the
+	// data directory. It is created if need be. "": nothing is written, and on a fail the temporary
+	// directory is kept. An earlier report and its logs are replaced, earlier evidence is not.
+	ReportDir string
+	// TempDir is where the temporary directory is made when there is no ReportDir. "": [os.TempDir].
+	TempDir string
+
+	// Progress receives a line that is redrawn while the campaign runs; nil for silence.
+	Progress io.Writer
+}
+
+// withDefaults returns c with the defaults filled in, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	orDefault(&c.Duration, 30*time.Second)
+	orDefault(&c.KillEvery, 1200*time.Millisecond)
+	orDefault(&c.StartTimeout, time.Minute)
+	orDefault(&c.Sync, "always")
+	orDefault(&c.Writers, 64)
+	orDefault(&c.Readers, 8)
+	orDefault(&c.Keys, 20_000)
+	orDefault(&c.ValueSize, 128)
+	for c.Seed == 0 {
+		c.Seed = uint64(rand.Uint32()) // short enough to be typed, and exact in every JSON reader
+	}
+	c.Readers = max(c.Readers, 0)
+	return c, c.check()
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	const maxValueBytes = 1 << 20 // so that a batch stays far from the limit of a frame
+	switch {
+	case len(c.Server) == 0 || c.Server[0] == "":
+		return errors.New("no server command")
+	case c.Duration < 0 || c.KillEvery < 0 || c.StartTimeout < 0:
+		return errors.New("a duration is negative")
+	case c.Writers < 0 || c.Keys < 0:
+		return errors.New("a count is negative")
+	case c.Keys < c.Writers:
+		return fmt.Errorf("%d keys are too few for %d writers, each has keys of its own", c.Keys, c.Writers)
+	case c.Keys > math.MaxInt32:
+		return fmt.Errorf("%d keys are too many", c.Keys)
+	case c.ValueSize < MinValueBytes || c.ValueSize > maxValueBytes:
+		return fmt.Errorf("values of %d bytes: must be %d to %d", c.ValueSize, MinValueBytes, maxValueBytes)
+	}
+	return checkSync(c.Sync)
+}
+
+func checkSync(policy string) error {
+	if policy == "always" {
+		return nil
+	}
+	if d, err := time.ParseDuration(policy); err != nil || d <= 0 {
+		return fmt.Errorf("sync policy %q: must be \"always\" or an interval such as \"100ms\"", policy)
+	}
+	return nil
+}
+
+func (c *Config) info() ConfigInfo {
+	return ConfigInfo{
+		Server: c.Server, Writers: c.Writers, Readers: c.Readers, Keys: c.Keys,
+		ValueBytes: c.ValueSize, DurationMillis: c.Duration.Milliseconds(),
+		KillEveryMillis: c.KillEvery.Milliseconds(),
+	}
+}

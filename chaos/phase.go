@@ -1,0 +1,97 @@
+package chaos
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// stopGrace is how long the calls in flight at a kill may take to notice it by themselves. What the
+// server sent before it died is still read in this time: the acknowledgements right before a kill
+// are the ones worth the most.
+const stopGrace = 500 * time.Millisecond
+
+// counters are what all writers and readers of a campaign count together. A write is one key; see
+// [Writes].
+type counters struct {
+	requests, issued, ok, failed, unknown atomic.Int64
+	readsOK, readsFailed                  atomic.Int64
+}
+
+// count adds n writes that ended as how.
+func (c *counters) count(how ending, n int) {
+	to := map[ending]*atomic.Int64{ok: &c.ok, failed: &c.failed, unknown: &c.unknown}[how]
+	to.Add(int64(n))
+}
+
+// phase is the load of one cycle, from the start of the writers and readers to their end.
+type phase struct {
+	cycle  int
+	store  store
+	ledger *ledger
+	tally  *tally
+	counts *counters
+
+	on       context.Context // done when nothing new is to be issued
+	stop     context.CancelFunc
+	killedAt atomic.Pointer[time.Time] // right before the kill; nil until then
+	midWrite atomic.Int64              // writes issued before the kill that ended unknown after it
+}
+
+// worker is a writer or a reader: it works until the phase stops.
+type worker interface {
+	run(ctx context.Context, p *phase)
+}
+
+func (c *campaign) newPhase(ctx context.Context, st store) *phase {
+	p := &phase{
+		cycle: int(c.cycle.Load()), store: st, ledger: c.ledger, tally: &c.tally, counts: &c.counts,
+	}
+	p.on, p.stop = context.WithCancel(ctx)
+	return p
+}
+
+// start lets all workers loose. The channel is closed when the last of them has ended. A write in
+// flight is not cut short when the phase stops, but only when ctx is done.
+func (p *phase) start(ctx context.Context, workers []worker) <-chan struct{} {
+	var group sync.WaitGroup
+	for _, w := range workers {
+		group.Go(func() { w.run(ctx, p) })
+	}
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// kill ends the server with kill and stops the phase. It must be called once.
+func (p *phase) kill(kill func()) {
+	now := time.Now()
+	p.killedAt.Store(&now)
+	kill()
+	p.stop()
+}
+
+// killedAfter reports whether the server was killed between t and now.
+func (p *phase) killedAfter(t time.Time) bool {
+	at := p.killedAt.Load()
+	return at != nil && at.After(t)
+}
+
+// pause waits for d or until the phase stops.
+func (p *phase) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-p.on.Done():
+	}
+}
+
+// breaches records what an outcome or a read revealed.
+func (p *phase) breaches(findings ...finding) {
+	for _, f := range findings {
+		p.tally.addOnline(p.cycle, f)
+	}
+}

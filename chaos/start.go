@@ -1,0 +1,105 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// launch starts the next incarnation of the server over the campaign's data directory.
+func (c *campaign) launch() (*process, error) {
+	c.starts++
+	argv := append(slices.Clone(c.cfg.Server),
+		"--data", c.work.dataDir, "--addr", "127.0.0.1:0", "--sync", c.cfg.Sync, "--log-format", "json")
+	return startProcess(argv, c.cfg.Env, c.work.logFile(c.starts))
+}
+
+// firstStart starts the server over nothing. If that fails, there was no promise to break yet: the
+// error is about how the campaign was set up.
+func (c *campaign) firstStart(ctx context.Context) (*process, error) {
+	p, err := c.launch()
+	if err != nil {
+		return nil, err
+	}
+	if err = c.awaitServing(ctx, p); err == nil {
+		return p, nil
+	}
+	c.end(p)
+	if errors.Is(err, errInterrupted) {
+		return nil, err
+	}
+	return nil, fmt.Errorf("first start of %s: %s: %s",
+		c.cfg.Server[0], err.Error(), strings.Join(p.log.lastLines(), " | "))
+}
+
+// restart starts the server after a kill and waits until it serves. Some restarts are killed on the
+// way, as the plan says, and tried again.
+func (c *campaign) restart(ctx context.Context) (*process, error) {
+	for {
+		p, err := c.launch()
+		if err != nil {
+			return nil, err
+		}
+		if after, kill := c.plan.inRecovery(c.lastRecovery); kill && c.killInRecovery(ctx, p, after) {
+			continue
+		}
+		if err := c.awaitServing(ctx, p); err != nil {
+			c.end(p)
+			return nil, err
+		}
+		_, servingAt, _ := p.log.start()
+		c.recoveries = append(c.recoveries, servingAt.Sub(p.started))
+		return p, nil
+	}
+}
+
+// killInRecovery kills p some time after it said that it recovers, unless it serves before that. It
+// reports whether the kill ended p; only then it is reaped.
+func (c *campaign) killInRecovery(ctx context.Context, p *process, after time.Duration) bool {
+	select {
+	case <-p.log.recovering:
+	case <-p.log.serving:
+	case <-p.done:
+	case <-ctx.Done():
+	case <-time.After(c.cfg.StartTimeout):
+		return false
+	}
+	select {
+	case <-time.After(after):
+	case <-p.log.serving:
+		return false
+	case <-p.done:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	c.end(p)
+	if p.quit() {
+		return false
+	}
+	c.kills.Add(1)
+	if p.log.endsInRecovery() {
+		c.report.KillsDuringRecovery++
+	}
+	return true
+}
+
+// awaitServing returns once p serves. The error is a *serverError, or errInterrupted.
+func (c *campaign) awaitServing(ctx context.Context, p *process) error {
+	select {
+	case <-p.log.serving:
+	case <-p.done:
+		return &serverError{"the server did not start: it ended with " + p.ending(), p.log}
+	case <-time.After(c.cfg.StartTimeout):
+		return &serverError{fmt.Sprintf("the server did not serve within %v", c.cfg.StartTimeout), p.log}
+	case <-ctx.Done():
+		return errInterrupted
+	}
+	if recoveringAt, servingAt, _ := p.log.start(); !recoveringAt.IsZero() {
+		c.lastRecovery = servingAt.Sub(recoveringAt)
+	}
+	return nil
+}
