@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"holdfast/chaos"
+	"holdfast/kv"
+)
+
+type chaosCmd struct {
+	Duration  time.Duration `default:"30s" help:"How long to go on."`
+	Writers   int           `default:"64" help:"Writers, each with one request under way."`
+	Readers   int           `default:"8" help:"Readers, each with one read under way."`
+	Keys      int           `default:"20000" help:"Keys to write to, at least one for each writer."`
+	ValueSize byteSize      `default:"128B" help:"Size of each value."`
+	KillEvery time.Duration `default:"1200ms" help:"Mean time under load before a kill."`
+	Sync      kv.SyncPolicy `default:"always" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
+	Seed      uint64        `help:"Where all that is random comes from; 0: a new one, which is printed."`
+	Report    string        `placeholder:"DIR" help:"Write report.json and the server's logs there, and on failure keep the data there."`
+	JSON      bool          `help:"Print the report as JSON."`
+}
+
+// Help is shown below the summary.
+func (chaosCmd) Help() string {
+	return "Starts a server of its own on a free port and a temporary directory, writes to it, kills it with SIGKILL " +
+		"while writes are under way, starts it again, reads everything back, and says what became of every acknowledged " +
+		"write. Exits 0 if none is missing, 6 if one is or data is damaged, and 1 if too little happened to tell."
+}
+
+// Run runs one campaign with this very program as the server.
+func (cmd *chaosCmd) Run(ctx context.Context, env *Env) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program, to start it as the server: %w", err)
+	}
+	cfg, err := cmd.config([]string{exe, "serve"})
+	if err != nil {
+		return err
+	}
+	if env.IsTerminal(env.Stderr) {
+		cfg.Progress = env.Stderr
+	}
+	r, err := chaos.Run(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("campaign: %w", err)
+	}
+	if err := printReport(env.Stdout, r, cmd.JSON); err != nil {
+		return err
+	}
+	return verdict(r)
+}
+
+func (cmd *chaosCmd) config(server []string) (chaos.Config, error) {
+	for _, n := range []struct {
+		flag     string
+		ok       bool
+		expected string
+	}{
+		{"--duration", cmd.Duration > 0, "above zero"},
+		{"--kill-every", cmd.KillEvery > 0, "above zero"},
+		{"--writers", cmd.Writers > 0, "at least 1"},
+		{"--readers", cmd.Readers >= 0, "at least 0"},
+		{"--keys", cmd.Keys >= cmd.Writers, "at least --writers"},
+		{"--value-size", cmd.ValueSize >= chaos.MinValueBytes, fmt.Sprintf("at least %d", chaos.MinValueBytes)},
+	} {
+		if !n.ok {
+			return chaos.Config{}, usageError{fmt.Errorf("%s must be %s", n.flag, n.expected)}
+		}
+	}
+	cfg := chaos.Config{
+		Server: server, Duration: cmd.Duration, KillEvery: cmd.KillEvery, Sync: cmd.Sync.String(),
+		Writers: cmd.Writers, Readers: cmd.Readers, Keys: cmd.Keys, ValueSize: int(cmd.ValueSize),
+		Seed: cmd.Seed, ReportDir: cmd.Report,
+	}
+	if cfg.Readers == 0 {
+		cfg.Readers = -1 // zero would mean the default
+	}
+	return cfg, nil
+}
+
+// verdict is the error that stands for what a campaign found; nil for a pass.
+func verdict(r *chaos.Report) error {
+	switch r.Verdict {
+	case chaos.Pass:
+		return nil
+	case chaos.Fail:
+		return fmt.Errorf("%w: %s", errLoss, r.Reason)
+	default:
+		return errors.New("the campaign is inconclusive: " + r.Reason)
+	}
+}
