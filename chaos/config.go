@@ -21,8 +21,8 @@ type Config struct {
 	// Env is added to the environment of the server, as "NAME=value".
 	Env []string
 
-	// Duration is the time for load, kills, recoveries and read-backs. When it is over the server is
-	// killed once more; that recovery and read-back come on top. 30 s
+	// Duration is the time for load, kills, recoveries and read-backs. When it is over there has been a
+	// last kill; the recovery and read-back after that come on top. 30 s
 	Duration time.Duration
 	// KillEvery is the mean time under load before a kill; each is drawn from half to one and a half
 	// of it. 1.2 s

@@ -103,14 +103,18 @@ func TestAClientMayShutDownItsSendingSide(t *testing.T) {
 }
 
 func TestAFrameThatIsNotFinishedInTimeEndsTheConnection(t *testing.T) {
-	s := serve(t, Config{FrameTimeout: 50 * time.Millisecond}, nil)
+	s := serve(t, Config{FrameTimeout: 500 * time.Millisecond}, nil)
 	whole := frame(header(wire.OpSet) + sized("k") + sized(strings.Repeat("v", 200<<10)))
 	idle := s.dial()
 	idle.write(whole) // too large to arrive at once, so it was timed
 	require.Equal(t, wire.StatusOK, idle.receive(wire.OpSet).Status)
+	var slow []*peer
 	for _, n := range []int{1, 3, 4, 13, len(whole) - 1} {
 		p := s.dial()
 		p.write(whole[:n])
+		slow = append(slow, p)
+	}
+	for _, p := range slow {
 		p.requireCutOff()
 	}
 	idle.requireWorks() // has been idle for longer than FrameTimeout, between two frames

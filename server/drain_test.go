@@ -21,6 +21,7 @@ func TestDrainFinishesWhatIsInFlightAndRefusesTheRest(t *testing.T) {
 	g.next(t)
 
 	s.stop()
+	requireDraining(t, s)
 	idle.requireGoodbye(wire.StatusShuttingDown)
 	late := p.send(wire.Request{Op: wire.OpSet, Key: []byte("late"), Value: []byte("v")})
 	r := p.receive(wire.OpSet)
@@ -38,6 +39,19 @@ func TestDrainFinishesWhatIsInFlightAndRefusesTheRest(t *testing.T) {
 	require.NoError(t, err)
 	_, err = net.Dial("tcp", s.addr)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
+
+// requireDraining waits until every connection refuses further requests.
+func requireDraining(t *testing.T, s *served) {
+	require.Eventually(t, func() bool {
+		all := true
+		s.srv.each(func(c *conn) {
+			c.flight.mu.Lock()
+			defer c.flight.mu.Unlock()
+			all = all && c.flight.draining
+		})
+		return all
+	}, patience, time.Millisecond)
 }
 
 // A request half of which has arrived when the server goes was never begun, and the goodbye says so.

@@ -156,7 +156,7 @@ func (growing) Get([]byte) ([]byte, error)    { return make([]byte, 1<<20), nil 
 // All shared memory is taken by others: small requests go on, out of their connection's allowance, and
 // a large one is refused as Busy, without a trace, and works once there is memory.
 func TestSharedMemoryIsExhausted(t *testing.T) {
-	s := serve(t, Config{FrameTimeout: 100 * time.Millisecond}, nil)
+	s := serve(t, Config{FrameTimeout: 400 * time.Millisecond}, nil)
 	p := s.dial()
 	giveBack := takeShared(t, s, s.srv.budget.size)
 

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Values["servers"] = servers
 			env.Defer(func() {
 				for _, p := range servers {
-					p.stop(os.Kill)
+					_, _ = p.stop(os.Kill)
 				}
 			})
 			return nil
@@ -55,16 +55,16 @@ type process struct {
 	log chan string // the whole log, once the process has ended
 }
 
-// stop signals the process and returns how it ended, and its log. Only the first call signals.
-func (p *process) stop(sig os.Signal) (err error, log string) {
+// stop signals the process and returns its log, and how it ended. Only the first call signals.
+func (p *process) stop(sig os.Signal) (log string, err error) {
 	if p.cmd.ProcessState != nil {
-		return nil, ""
+		return "", nil
 	}
 	if err := p.cmd.Process.Signal(sig); err != nil {
-		return err, ""
+		return "", err
 	}
 	log = <-p.log // before Wait, which closes the pipe
-	return p.cmd.Wait(), log
+	return log, p.cmd.Wait()
 }
 
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
@@ -119,7 +119,7 @@ func endServer(ts *testscript.TestScript, neg bool, args []string) {
 	if p == nil {
 		ts.Fatalf("no server %s", args[0])
 	}
-	err, log := p.stop(signals[args[1]])
+	log, err := p.stop(signals[args[1]])
 	ts.Logf("%s", log)
 	if len(args) > 2 {
 		ts.Check(checkCode(err, args[2]))

@@ -21,7 +21,7 @@ type load struct {
 	ValueSize byteSize      `default:"128B" help:"Size of each value."`
 	Window    time.Duration `default:"2s" help:"Length of each measurement."`
 	Seed      uint64        `help:"Where keys are drawn from; 0: a new one, which is printed."`
-	Dir       string        `default:"." placeholder:"DIR" help:"Directory for temporary data, ${default} by default. It should be on the disk that matters, not in memory."`
+	Dir       string        `default:"." help:"Directory for temporary data; it should be on the disk that matters, not in memory."`
 	JSON      bool          `help:"Print the report as JSON."`
 }
 
@@ -43,7 +43,7 @@ func (cmd *benchServerCmd) Run(ctx context.Context, env *Env) error {
 	}
 	r, err := benchmarks.RunServer(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("benchmark: %w", err)
+		return err
 	}
 	return printReport(env.Stdout, r, cmd.JSON)
 }
@@ -86,7 +86,7 @@ func (cmd *benchEngineCmd) Run(ctx context.Context, env *Env) error {
 	}
 	r, err := benchmarks.RunEngine(ctx, env.FS, cmd.Dir, cmd.config(env))
 	if err != nil {
-		return fmt.Errorf("benchmark: %w", err)
+		return err
 	}
 	return printReport(env.Stdout, r, cmd.JSON)
 }

@@ -44,7 +44,7 @@ type grammar struct {
 	Chaos chaosCmd `cmd:"" group:"proof" help:"Kill a server under load, again and again, and check that nothing acknowledged is lost."`
 	Bench benchCmd `cmd:"" group:"proof" help:"Measure a server, or the storage engine."`
 
-	Version versionCmd `cmd:"" group:"other" help:"Print the version of this program, its protocol and its file format."`
+	Version versionCmd `cmd:"" group:"other" help:"Print the version of this program and of its protocol."`
 }
 
 const description = `A key-value server for people who need OK to mean on disk, and a harness that proves it.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,10 +77,10 @@ func TestUsageErrorsExitTwoAndSayWhatIsWrong(t *testing.T) {
 
 // Every command explains itself, and says by which variable each of its flags can be given.
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "chaos", "version"} {
+	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "chaos", "bench", "bench engine", "bench server", "version"} {
 		args := []string{"--help"}
 		if command != "" {
-			args = []string{command, "--help"}
+			args = append(strings.Fields(command), "--help")
 		}
 		w := newWorld(args...)
 		require.Equal(t, exitOK, w.run(), command)

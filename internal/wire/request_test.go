@@ -84,7 +84,7 @@ func TestParsedSlicesAliasThePayloadAndEndWhereTheyEnd(t *testing.T) {
 	r, err := ParseRequest(payload)
 	require.NoError(t, err)
 
-	_ = append(r.Key, "overwritten?"...)
+	_ = append(r.Key, "five!"...) // as many bytes as follow the key
 	require.Equal(t, "v", string(r.Value))
 	payload[len(payload)-1] = 'w'
 	require.Equal(t, "w", string(r.Value))
