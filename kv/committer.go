@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -34,14 +35,15 @@ type committer struct {
 	full      bool // the last attempt to make room or to flush found the disk full
 }
 
-const (
-	// maxGroupBytes bounds one group, and so the memory and the time that one
-	// sync takes. A single larger write is a group of its own.
-	maxGroupBytes = 4 << 20
-	// maxGatheredBytes is how much an interval gathers before it is written
-	// early.
-	maxGatheredBytes = 8 << 20
-)
+// maxGatheredBytes is how much an interval gathers before it is written early,
+// in bytes.
+const maxGatheredBytes = 8 << 20
+
+// gatherYields is how often the committer lets others run before it takes a
+// group. The callers whom the group before has just woken come back with their
+// next write then, instead of missing this group and sitting out a sync. Nobody
+// waits on a timer.
+const gatherYields = 4
 
 func newCommitter(db *DB, r *recovery) *committer {
 	c := &committer{
@@ -58,7 +60,6 @@ func newCommitter(db *DB, r *recovery) *committer {
 // run commits until the queue is closed and empty, and then leaves the store
 // in order.
 func (c *committer) run() {
-	var spare []*write
 	for {
 		select {
 		case <-c.timer.C:
@@ -68,15 +69,7 @@ func (c *committer) run() {
 			continue
 		case <-c.db.queue.wake:
 		}
-		waiting, closed := c.db.queue.take(spare)
-		for rest := waiting; len(rest) > 0; {
-			n := groupLen(rest)
-			c.commit(rest[:n])
-			rest = rest[n:]
-		}
-		clear(waiting)
-		spare = waiting
-		if closed {
+		if c.commitWaiting() {
 			c.db.closeErr = c.finishUp()
 			close(c.db.committed)
 			return
@@ -84,78 +77,70 @@ func (c *committer) run() {
 	}
 }
 
-// groupLen is how many of the waiting writes fit one group; at least one.
-func groupLen(waiting []*write) int {
-	size := 0
-	for i, w := range waiting {
-		size += len(w.records)
-		if size > maxGroupBytes && i > 0 {
-			return i
+// commitWaiting commits every group that waits. It reports whether the queue is
+// closed and nothing more will come.
+func (c *committer) commitWaiting() (closed bool) {
+	for {
+		for range gatherYields {
+			runtime.Gosched()
 		}
+		g, closed := c.db.queue.take()
+		if g == nil {
+			return closed
+		}
+		c.commit(g)
 	}
-	return len(waiting)
 }
 
 // commit ends every write of the group, in one of the three outcomes.
-func (c *committer) commit(group []*write) {
-	err := c.admit(group)
+func (c *committer) commit(g *group) {
+	err := c.admit(g)
 	if err != nil {
-		finishAll(group, err)
+		g.finish(err)
 		return
 	}
-	c.fill(group)
+	c.fill(g)
 	if c.db.opts.Sync.Always() {
 		if err = c.flush(); err == nil {
-			c.publish(group)
+			c.publish(g)
 		}
-		finishAll(group, err)
+		g.finish(err)
 		return
 	}
-	c.publish(group)
-	c.acknowledgeGathered(group)
+	c.publish(g)
+	c.acknowledgeGathered(g)
 	c.schedule()
 }
 
-func finishAll(group []*write, err error) {
-	for _, w := range group {
-		w.finish(err)
-	}
-}
-
-// acknowledgeGathered ends a group under an interval policy: writes at once,
-// calls of Sync once everything gathered is durable.
-func (c *committer) acknowledgeGathered(group []*write) {
+// acknowledgeGathered ends a group under an interval policy: writes with
+// success, calls of Sync with what became of everything gathered.
+func (c *committer) acknowledgeGathered(g *group) {
 	mustFlush := len(c.buf) >= maxGatheredBytes
-	for _, w := range group {
+	for _, w := range g.writes {
 		mustFlush = mustFlush || w.flush
 	}
 	var err error
 	if mustFlush {
 		err = c.flush()
 	}
-	for _, w := range group {
+	for _, w := range g.writes {
 		if w.flush {
-			w.finish(err)
-		} else {
-			w.finish(nil)
+			w.err = err
 		}
 	}
+	close(g.done)
 }
 
 // admit makes room for the records of the group. Nothing of them has been
 // written when it fails, so the group failed for certain.
-func (c *committer) admit(group []*write) error {
+func (c *committer) admit(g *group) error {
 	if err := c.db.fenceError(); err != nil {
 		return err
 	}
-	size := int64(0)
-	for _, w := range group {
-		size += int64(len(w.records))
-	}
-	if size == 0 {
+	if g.bytes == 0 {
 		return nil
 	}
-	roomInSegment := c.active != nil && c.tail.offset+size <= c.active.header.capacity
+	roomInSegment := c.active != nil && c.tail.offset+g.bytes <= c.active.header.capacity
 	if roomInSegment && len(c.buf) < maxGatheredBytes {
 		return nil
 	}
@@ -168,12 +153,12 @@ func (c *committer) admit(group []*write) error {
 	if roomInSegment {
 		return nil
 	}
-	return c.rotate(size)
+	return c.rotate(g.bytes)
 }
 
 // fill places the group's records behind the tail, in buf.
-func (c *committer) fill(group []*write) {
-	for _, w := range group {
+func (c *committer) fill(g *group) {
+	for _, w := range g.writes {
 		w.offset, w.seq = c.tail.offset, c.tail.seq
 		at := len(c.buf)
 		c.buf = append(c.buf, w.records...)
@@ -266,10 +251,10 @@ func (c *committer) diskFull(cause error) error {
 }
 
 // publish makes a group visible to readers.
-func (c *committer) publish(group []*write) {
+func (c *committer) publish(g *group) {
 	db, records := c.db, 0
 	db.mu.Lock()
-	for _, w := range group {
+	for _, w := range g.writes {
 		c.publishWrite(w)
 		records += len(w.keys)
 	}

@@ -64,7 +64,7 @@ func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
 	require.Eventually(t, func() bool {
 		db.queue.mu.Lock()
 		defer db.queue.mu.Unlock()
-		return len(db.queue.waiting) == 50
+		return len(db.queue.waiting) == 1 && len(db.queue.waiting[0].writes) == 50
 	}, waitLimit, pollEvery)
 	gate.proceed <- struct{}{}
 	<-gate.arrived // the second sync: the first group is published
@@ -189,15 +189,19 @@ func scanForHalfBatches(t *testing.T, db *DB, stop chan struct{}) {
 }
 
 // A group is bounded; what does not fit goes into the next.
-func TestGroupLen(t *testing.T) {
-	of := func(sizes ...int) (waiting []*write) {
+func TestGroupsAreBounded(t *testing.T) {
+	groups := func(sizes ...int) (lens []int) {
+		q := newQueue()
 		for _, n := range sizes {
-			waiting = append(waiting, &write{records: make([]byte, n)})
+			require.NotNil(t, q.push(&write{records: make([]byte, n)}))
 		}
-		return waiting
+		for g, _ := q.take(); g != nil; g, _ = q.take() {
+			lens = append(lens, len(g.writes))
+		}
+		return lens
 	}
-	require.Equal(t, 3, groupLen(of(1, 2, 3)))
-	require.Equal(t, 1, groupLen(of(maxGroupBytes+1, 1)))
-	require.Equal(t, 2, groupLen(of(1, maxGroupBytes-1, 1)))
-	require.Equal(t, 1, groupLen(of(0)))
+	require.Equal(t, []int{3}, groups(1, 2, 3))
+	require.Equal(t, []int{1, 1}, groups(maxGroupBytes+1, 1))
+	require.Equal(t, []int{2, 1}, groups(1, maxGroupBytes-1, 1))
+	require.Equal(t, []int{1}, groups(0))
 }

@@ -21,7 +21,6 @@ type DB struct {
 	storage *storage
 	lock    *storeLock
 	queue   *queue
-	writes  writePool
 
 	mu       sync.RWMutex
 	index    index    // guarded by mu
@@ -196,7 +195,7 @@ func (db *DB) Set(key, value []byte) error {
 	if err := db.opts.checkPair(key, value); err != nil {
 		return err
 	}
-	w := db.writes.get()
+	w := newWrite()
 	w.add(kindSet, 0, key, value)
 	_, err := db.commit(w)
 	return err
@@ -208,7 +207,7 @@ func (db *DB) Delete(key []byte) (existed bool, err error) {
 	if err := db.opts.checkKey(key); err != nil {
 		return false, err
 	}
-	w := db.writes.get()
+	w := newWrite()
 	w.add(kindDelete, 0, key, nil)
 	return db.commit(w)
 }
@@ -222,7 +221,7 @@ func (db *DB) Apply(b *Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	w := db.writes.get()
+	w := newWrite()
 	for i, op := range b.ops {
 		flags := uint8(flagMore)
 		if i == len(b.ops)-1 {
@@ -237,22 +236,21 @@ func (db *DB) Apply(b *Batch) error {
 // Sync makes everything durable that was acknowledged before the call. Under
 // SyncAlways it always is.
 func (db *DB) Sync() error {
-	w := db.writes.get()
+	w := newWrite()
 	w.flush = true
 	_, err := db.commit(w)
 	return err
 }
 
-// commit hands w to the committer, waits, and takes w back.
+// commit hands w to the committer, waits, and releases w.
 func (db *DB) commit(w *write) (existed bool, err error) {
-	if db.queue.push(w) {
-		<-w.done
-		existed, err = w.existed, w.err
-	} else {
-		err = ErrClosed
+	defer w.release()
+	g := db.queue.push(w)
+	if g == nil {
+		return false, ErrClosed
 	}
-	db.writes.put(w)
-	return existed, err
+	<-g.done
+	return w.existed, w.err
 }
 
 // fence stops writes for good. The first cause is kept.

@@ -90,7 +90,7 @@ func manifestGeneration(name string) (uint64, bool) {
 func (m *manifest) encode() []byte {
 	b := make([]byte, 0, manifestHeaderBytes+len(m.entries)*manifestEntryBytes+4)
 	b = append(b, manifestMagic...)
-	b = le.AppendUint32(b, formatVersion)
+	b = le.AppendUint32(b, FormatVersion)
 	b = le.AppendUint32(b, uint32(len(m.entries)))
 	b = le.AppendUint64(b, m.generation)
 	b = append(b, m.store[:]...)
@@ -153,8 +153,8 @@ func parseManifestCopy(b []byte) (manifest, error) {
 	if end+4 > int64(len(b)) || le.Uint32(b[end:]) != checksum(b[:end]) {
 		return manifest{}, errNotAManifest
 	}
-	if v := le.Uint32(b[8:]); v > formatVersion {
-		return manifest{}, fmt.Errorf("%w: manifest version %d, this program knows %d", ErrFormatTooNew, v, formatVersion)
+	if v := le.Uint32(b[8:]); v > FormatVersion {
+		return manifest{}, fmt.Errorf("%w: manifest version %d, this program knows %d", ErrFormatTooNew, v, FormatVersion)
 	}
 	m := manifest{
 		generation:  le.Uint64(b[16:]),

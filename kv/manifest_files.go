@@ -29,7 +29,7 @@ const (
 
 func encodeStoreFile(id storeID) []byte {
 	b := append([]byte(storeMagic), 0, 0, 0, 0)
-	le.PutUint32(b[8:], formatVersion)
+	le.PutUint32(b[8:], FormatVersion)
 	b = append(b, id[:]...)
 	return le.AppendUint32(b, checksum(b))
 }
@@ -42,8 +42,8 @@ func parseStoreFile(b []byte) (id storeID, err error) {
 		le.Uint32(b[28:]) != checksum(b[:28]) {
 		return id, errNotAStoreFile
 	}
-	if v := le.Uint32(b[8:]); v > formatVersion {
-		return id, fmt.Errorf("%w: store version %d, this program knows %d", ErrFormatTooNew, v, formatVersion)
+	if v := le.Uint32(b[8:]); v > FormatVersion {
+		return id, fmt.Errorf("%w: store version %d, this program knows %d", ErrFormatTooNew, v, FormatVersion)
 	}
 	copy(id[:], b[12:28])
 	return id, nil

@@ -3,7 +3,8 @@ package kv
 import "sync"
 
 // write is what a caller hands to the committer: encoded records that become
-// durable together. The caller owns it before push and again after done.
+// durable together. The caller owns it before push and again once its group is
+// done.
 type write struct {
 	records []byte   // whole records, not placed yet
 	keys    []string // one per record
@@ -12,24 +13,16 @@ type write struct {
 	offset int64  // of records in the active segment, set by the committer
 	seq    uint64 // of the first record, set by the committer
 
-	existed bool // of the last Delete: the key was there
-	err     error
-	done    chan struct{} // receives once err and existed are set
+	existed bool  // of the last Delete: the key was there
+	err     error // the outcome
 }
 
 // maxPooledRecords bounds the memory that an idle write keeps, in bytes.
 const maxPooledRecords = 64 << 10
 
-// writePool reuses writes. Each store has its own: a channel must not wander
-// from one synctest bubble to another.
-type writePool struct{ pool sync.Pool }
+var writePool = sync.Pool{New: func() any { return new(write) }}
 
-func (p *writePool) get() *write {
-	if w, ok := p.pool.Get().(*write); ok {
-		return w
-	}
-	return &write{done: make(chan struct{}, 1)}
-}
+func newWrite() *write { return writePool.Get().(*write) }
 
 // add encodes one record and keeps a copy of its key for the index.
 func (w *write) add(kind, flags uint8, key, value []byte) {
@@ -37,26 +30,42 @@ func (w *write) add(kind, flags uint8, key, value []byte) {
 	w.keys = append(w.keys, string(key))
 }
 
-// put takes w back. The caller must not use it again.
-func (p *writePool) put(w *write) {
+// release gives w back to the pool. The caller must not use it again.
+func (w *write) release() {
 	if cap(w.records) > maxPooledRecords {
 		w.records = nil
 	}
 	clear(w.keys)
-	*w = write{records: w.records[:0], keys: w.keys[:0], done: w.done}
-	p.pool.Put(w)
+	*w = write{records: w.records[:0], keys: w.keys[:0]}
+	writePool.Put(w)
 }
 
-func (w *write) finish(err error) {
-	w.err = err
-	w.done <- struct{}{}
+// group is writes that share one sync. Closing one channel wakes all their
+// callers for less than a message to each.
+type group struct {
+	writes []*write
+	bytes  int64
+	done   chan struct{} // closed once every write has its outcome
 }
 
-// queue is where callers leave their writes for the committer. Its length is
-// bounded by the number of callers, each of which waits for its own write.
+// finish gives every write of the group the same outcome and wakes the callers.
+func (g *group) finish(err error) {
+	for _, w := range g.writes {
+		w.err = err
+	}
+	close(g.done)
+}
+
+// maxGroupBytes bounds one group, and so the memory and the time that one sync
+// takes. A single larger write is a group of its own.
+const maxGroupBytes = 4 << 20
+
+// queue is where callers leave their writes for the committer, in groups. Its
+// length is bounded by the number of callers, each of which waits for its own
+// write.
 type queue struct {
 	mu      sync.Mutex
-	waiting []*write // guarded by mu
+	waiting []*group // guarded by mu
 	closed  bool     // guarded by mu
 
 	// wake has room for one: a signal that is there already will do.
@@ -65,29 +74,38 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// push leaves w for the committer. It reports false after close.
-func (q *queue) push(w *write) bool {
+// push leaves w for the committer and returns the group that it has joined, nil
+// after close.
+func (q *queue) push(w *write) *group {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		return false
+		return nil
 	}
-	q.waiting = append(q.waiting, w)
-	first := len(q.waiting) == 1
+	size := int64(len(w.records))
+	first := len(q.waiting) == 0
+	if first || q.waiting[len(q.waiting)-1].bytes+size > maxGroupBytes {
+		q.waiting = append(q.waiting, &group{done: make(chan struct{})})
+	}
+	g := q.waiting[len(q.waiting)-1]
+	g.writes = append(g.writes, w)
+	g.bytes += size
 	q.mu.Unlock()
 	if first {
 		q.signal()
 	}
-	return true
+	return g
 }
 
-// take returns everything that waits, in order, and reuses spare for what
-// comes next.
-func (q *queue) take(spare []*write) (waiting []*write, closed bool) {
+// take returns the group that has waited longest, nil when none does.
+func (q *queue) take() (g *group, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	waiting, q.waiting = q.waiting, spare[:0]
-	return waiting, q.closed
+	if len(q.waiting) == 0 {
+		return nil, q.closed
+	}
+	g, q.waiting = q.waiting[0], q.waiting[1:]
+	return g, false
 }
 
 // close refuses further writes. What waits is still taken.

@@ -14,6 +14,10 @@ import (
 	"holdfast/internal/vfs"
 )
 
+// FormatVersion is the version of the files that this package writes, and the
+// newest that it reads.
+const FormatVersion = 1
+
 // A segment file begins with a header in a 512-byte block of its own; records
 // follow from offset 512. Integers are little-endian.
 //
@@ -35,7 +39,6 @@ import (
 // records that no manifest lists means that a manifest was lost.
 const (
 	segmentMagic       = "HFSEGMNT"
-	formatVersion      = 1
 	segmentHeaderBytes = 512
 	segmentHeaderUsed  = 68
 
@@ -61,7 +64,7 @@ type segmentHeader struct {
 func (h *segmentHeader) encode() []byte {
 	b := make([]byte, segmentHeaderBytes)
 	copy(b, segmentMagic)
-	le.PutUint32(b[8:], formatVersion)
+	le.PutUint32(b[8:], FormatVersion)
 	le.PutUint32(b[12:], h.kind)
 	copy(b[16:32], h.store[:])
 	le.PutUint64(b[32:], h.number)
@@ -80,8 +83,8 @@ func parseSegmentHeader(b []byte) (segmentHeader, error) {
 		le.Uint32(b[64:]) != checksum(b[:64]) {
 		return segmentHeader{}, errNotASegment
 	}
-	if v := le.Uint32(b[8:]); v > formatVersion {
-		return segmentHeader{}, fmt.Errorf("%w: segment version %d, this program knows %d", ErrFormatTooNew, v, formatVersion)
+	if v := le.Uint32(b[8:]); v > FormatVersion {
+		return segmentHeader{}, fmt.Errorf("%w: segment version %d, this program knows %d", ErrFormatTooNew, v, FormatVersion)
 	}
 	h := segmentHeader{
 		kind:     le.Uint32(b[12:]),

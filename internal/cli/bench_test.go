@@ -55,7 +55,7 @@ func TestBenchRefusesNonsense(t *testing.T) {
 // The smallest benchmark of each kind, of a server that runs and of the engine, for real.
 func TestBench(t *testing.T) {
 	s := newSession(t)
-	out := s.ok("bench", "--goroutines", "1", "--window", "20ms", "--keys", "50", "--bulk-pairs", "5", "--json")
+	out := s.ok("bench", "--goroutines", "1", "--window", "300ms", "--keys", "50", "--bulk-pairs", "5", "--json")
 	var r benchmarks.ServerReport
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.Equal(t, s.addr, r.Addr)
@@ -64,7 +64,7 @@ func TestBench(t *testing.T) {
 	require.Empty(t, s.ok("keys"), "it cleans up behind itself")
 
 	dir := t.TempDir()
-	w := newWorld("bench", "engine", "--callers", "1", "--window", "20ms", "--rounds", "1", "--keys", "50", "--get-keys", "50", "--dir", dir)
+	w := newWorld("bench", "engine", "--callers", "1", "--window", "300ms", "--rounds", "1", "--keys", "50", "--get-keys", "50", "--dir", dir)
 	w.FS = afero.NewOsFs()
 	w.IsTerminal = func(stream any) bool { return stream == w.Stderr }
 	require.Equal(t, exitOK, w.run(), &w.err)

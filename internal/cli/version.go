@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"holdfast/client"
+	"holdfast/kv"
 )
 
 type versionCmd struct {
@@ -21,6 +22,7 @@ type versionInfo struct {
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 	Protocol int    `json:"protocol"`
+	Format   int    `json:"format"` // of the files on disk
 }
 
 // Run prints what this program is made of.
@@ -36,15 +38,15 @@ func (cmd *versionCmd) Run(env *Env) error {
 	case v.Modified:
 		revision += " with uncommitted changes"
 	}
-	_, err := fmt.Fprintf(env.Stdout, "holdfast %s\nrevision  %s %s\ngo        %s %s\nprotocol  %d\n",
-		v.Version, revision, v.Time, v.Go, v.Platform, v.Protocol)
+	_, err := fmt.Fprintf(env.Stdout, "holdfast %s\nrevision  %s %s\ngo        %s %s\nprotocol  %d\nformat    %d\n",
+		v.Version, revision, v.Time, v.Go, v.Platform, v.Protocol, v.Format)
 	return err
 }
 
 func newVersionInfo(build *debug.BuildInfo, ok bool) versionInfo {
 	v := versionInfo{
 		Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Protocol: client.ProtocolVersion,
+		Protocol: client.ProtocolVersion, Format: kv.FormatVersion,
 	}
 	if !ok {
 		return v
