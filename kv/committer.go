@@ -3,7 +3,6 @@ package kv
 import (
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"holdfast/internal/vfs"
@@ -11,7 +10,7 @@ import (
 
 // committer is the one goroutine that owns the tail of the log. It gathers what
 // callers leave in the queue into a group, writes and syncs the group once, and
-// then publishes it to readers. While it is in a sync the next group gathers.
+// hands it to the publisher. While it is in a sync the next group gathers.
 //
 // Its fields belong to that goroutine; Close reads them after it has ended.
 type committer struct {
@@ -29,6 +28,8 @@ type committer struct {
 	dirty    bool     // the newest durable manifest does not say it yet
 	next     uint64   // number of the next segment file; none is used twice
 	outdated []uint64 // generations of manifests to remove after the next one
+
+	publisher *publisher
 
 	timer     *time.Timer // runs while an interval's records wait
 	scheduled bool
@@ -49,8 +50,9 @@ func newCommitter(db *DB, r *recovery) *committer {
 	c := &committer{
 		db: db, segments: r.segments, active: r.active, tail: r.tail,
 		manifest: r.manifest, next: r.manifest.nextSegment,
-		outdated: []uint64{r.manifest.generation},
-		timer:    time.NewTimer(time.Hour),
+		outdated:  []uint64{r.manifest.generation},
+		timer:     time.NewTimer(time.Hour),
+		publisher: startPublisher(db),
 	}
 	c.timer.Stop()
 	c.settleTail()
@@ -71,6 +73,7 @@ func (c *committer) run() {
 		}
 		if c.commitWaiting() {
 			c.db.closeErr = c.finishUp()
+			c.publisher.stop()
 			close(c.db.committed)
 			return
 		}
@@ -101,13 +104,14 @@ func (c *committer) commit(g *group) {
 	}
 	c.fill(g)
 	if c.db.opts.Sync.Always() {
-		if err = c.flush(); err == nil {
-			c.publish(g)
+		if err = c.flush(); err != nil {
+			g.finish(err)
+			return
 		}
-		g.finish(err)
+		c.deliver(g)
 		return
 	}
-	c.publish(g)
+	c.db.publish(g, gathered{seg: c.active, base: c.durable.offset, records: c.buf})
 	c.acknowledgeGathered(g)
 	c.schedule()
 }
@@ -158,6 +162,7 @@ func (c *committer) admit(g *group) error {
 
 // fill places the group's records behind the tail, in buf.
 func (c *committer) fill(g *group) {
+	g.seg = c.active
 	for _, w := range g.writes {
 		w.offset, w.seq = c.tail.offset, c.tail.seq
 		at := len(c.buf)
@@ -166,6 +171,7 @@ func (c *committer) fill(g *group) {
 			at += int(c.tail.place(c.buf[at:]))
 		}
 	}
+	g.lastSeq = c.tail.seq - 1
 }
 
 // flush writes buf and syncs it. When it returns nil, everything up to tail is
@@ -250,50 +256,10 @@ func (c *committer) diskFull(cause error) error {
 	return fmt.Errorf("%w: %w", ErrDiskFull, cause)
 }
 
-// publish makes a group visible to readers.
-func (c *committer) publish(g *group) {
-	db, records := c.db, 0
-	db.mu.Lock()
-	for _, w := range g.writes {
-		c.publishWrite(w)
-		records += len(w.keys)
-	}
-	if len(c.buf) > 0 {
-		db.gathered = gathered{seg: c.active, base: c.durable.offset, records: c.buf}
-	}
-	db.mu.Unlock()
-	db.lastSeq.Store(c.tail.seq - 1)
-	db.counters.groups.Add(1)
-	db.counters.records.Add(uint64(records))
-}
-
-// publishWrite puts the records of w into the index. The caller holds db.mu.
-func (c *committer) publishWrite(w *write) {
-	rec, offset := w.records, w.offset
-	for i, key := range w.keys {
-		keyLen, valueLen := le.Uint32(rec[8:]), le.Uint32(rec[12:])
-		if rec[4] == kindDelete {
-			_, w.existed = c.db.index.Delete(key)
-		} else {
-			c.db.index.Set(key, location{
-				seg: c.active, seq: w.seq + uint64(i),
-				slot: uint32(offset / recordAlign), valueLen: valueLen,
-			})
-		}
-		size := recordSize(int(keyLen), int(valueLen))
-		rec, offset = rec[size:], offset+size
-	}
-}
-
 // schedule starts the interval's timer while records wait for it.
 func (c *committer) schedule() {
 	if len(c.buf) > 0 && !c.scheduled && c.db.fenceError() == nil {
 		c.scheduled = true
 		c.timer.Reset(c.db.opts.Sync.Interval())
 	}
-}
-
-// counters are what Stats reports of a store's life since it was opened.
-type counters struct {
-	groups, records, syncs, bytes atomic.Uint64
 }

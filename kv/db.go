@@ -73,7 +73,7 @@ func Open(fsys afero.Fs, dir string, opts *Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	r := &recovery{st: st, opts: &o}
+	r := &recovery{st: st, opts: &o, index: newIndex()}
 	if err := r.run(); err != nil {
 		lock.release()
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
@@ -121,7 +121,7 @@ func (db *DB) find(key []byte) (l location, value []byte, err error) {
 	if db.closed {
 		return l, nil, ErrClosed
 	}
-	l, ok := db.index.Get(lookupString(key))
+	l, ok := db.index.get(key)
 	if !ok {
 		return l, nil, ErrNotFound
 	}
@@ -170,7 +170,7 @@ func (db *DB) ValueSize(key []byte) (int, error) {
 	if db.closed {
 		return 0, ErrClosed
 	}
-	l, ok := db.index.Get(lookupString(key))
+	l, ok := db.index.get(key)
 	if !ok {
 		return 0, ErrNotFound
 	}
@@ -279,7 +279,7 @@ func (db *DB) Close() error {
 		<-db.committed
 		db.mu.Lock()
 		db.closed = true
-		db.index = index{}
+		db.index = newIndex()
 		db.gathered = gathered{}
 		db.mu.Unlock()
 		for _, seg := range db.committer.segments {

@@ -62,7 +62,7 @@ func TestRecordBehindAFailedSyncIsWrittenAgainBeforeItIsServed(t *testing.T) {
 	db = mustOpen(t, fsys, roomy)
 	require.EqualValues(t, 1, db.Stats().Recovery.Rewritten)
 	db.mu.RLock()
-	l, ok := db.index.Get("unknown")
+	l, ok := db.index.get([]byte("unknown"))
 	db.mu.RUnlock()
 	require.True(t, ok)
 	require.EqualValues(t, segmentCopy, l.seg.header.kind)

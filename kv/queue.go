@@ -46,6 +46,9 @@ type group struct {
 	writes []*write
 	bytes  int64
 	done   chan struct{} // closed once every write has its outcome
+
+	seg     *segment // where the records stand, set by the committer
+	lastSeq uint64   // of the last record, set by the committer
 }
 
 // finish gives every write of the group the same outcome and wakes the callers.
@@ -106,6 +109,13 @@ func (q *queue) take() (g *group, closed bool) {
 	}
 	g, q.waiting = q.waiting[0], q.waiting[1:]
 	return g, false
+}
+
+// idle reports whether nothing waits.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) == 0
 }
 
 // close refuses further writes. What waits is still taken.

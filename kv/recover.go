@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"time"
-
-	"github.com/tidwall/btree"
 )
 
 // Recovery, step by step. Nothing is changed before step 6, nothing is removed
@@ -39,7 +37,7 @@ type recovery struct {
 	inv       inventory
 	manifest  manifest
 	segments  []*segment // in the order of the manifest
-	index     btree.Map[string, location]
+	index     index
 	tail      placement      // where the next record goes in the active segment
 	active    *segment       // nil: the next write begins a new segment
 	unsettled *unsettledTail // nil: the active segment can be gone on with
@@ -200,10 +198,10 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 func (r *recovery) applyFrom(seg *segment) applyFunc {
 	return func(h *recordHeader, key []byte, offset int64) {
 		if h.kind == kindDelete {
-			r.index.Delete(string(key))
+			r.index.delete(string(key))
 			return
 		}
-		r.index.Set(string(key), newLocation(seg, h, offset))
+		r.index.set(string(key), newLocation(seg, h, offset))
 	}
 }
 
@@ -284,7 +282,7 @@ func (r *recovery) settle() error {
 		return err
 	}
 	r.report.Segments = len(r.manifest.entries)
-	r.report.Keys = r.index.Len()
+	r.report.Keys = r.index.len()
 	return nil
 }
 

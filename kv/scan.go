@@ -67,7 +67,7 @@ func (db *DB) ScanPage(o ScanOptions) (Page, error) {
 // is closed.
 type Snapshot struct {
 	db     *DB
-	index  *index
+	index  index
 	closed atomic.Bool
 }
 
@@ -78,7 +78,7 @@ func (db *DB) Snapshot() (*Snapshot, error) {
 	if db.closed {
 		return nil, ErrClosed
 	}
-	return &Snapshot{db: db, index: db.index.Copy()}, nil
+	return &Snapshot{db: db, index: db.index.snapshot()}, nil
 }
 
 // Close lets go of the snapshot. Scans that are under way return ErrClosed.
@@ -142,7 +142,7 @@ func (s *Snapshot) ascend(o ScanOptions, each func(key string, l location) bool,
 		start = o.Start
 	}
 	prefix, end := string(o.Prefix), string(o.End)
-	s.index.Ascend(string(start), func(key string, l location) bool {
+	s.index.ascend(string(start), func(key string, l location) bool {
 		if s.closed.Load() {
 			fail(ErrClosed)
 			return false

@@ -75,7 +75,7 @@ func (r *RecoveryReport) log(log *slog.Logger) {
 // Keys is zero.
 func (db *DB) Stats() Stats {
 	db.mu.RLock()
-	keys := db.index.Len()
+	keys := db.index.len()
 	db.mu.RUnlock()
 	return Stats{
 		Keys:       keys,
