@@ -33,9 +33,9 @@ type BareLoop struct {
 	// mu is not held during I/O. The leader alone uses offset.
 	mu        sync.Mutex
 	gathering *group
-	leading   bool // somebody writes, or has been told that it is his turn
-	spare     []byte
-	err       error // the first; nothing is written after it
+	leading   bool   // somebody writes, or has been told that it is his turn
+	spare     []byte // buffer of the group that was done last, for the next to gather in
+	err       error  // the first; nothing is written after it
 
 	offset int64
 }
@@ -112,7 +112,6 @@ func (l *BareLoop) lead(g *group) {
 	}
 	l.mu.Lock()
 	l.gathering = newGroup(l.spare)
-	l.spare = nil
 	g.err = l.err
 	l.mu.Unlock()
 	if g.err == nil {

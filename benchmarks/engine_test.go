@@ -87,36 +87,30 @@ func TestSetResultComparesMediansAndNeighbours(t *testing.T) {
 }
 
 func TestAFailingDiskGivesAnErrorAndNoReport(t *testing.T) {
-	failing := func(rules string) *faultfs.FS {
-		return faultfs.New(afero.NewMemMapFs(), faultfs.MustParse(rules)...)
-	}
 	for rule, message := range map[string]string{
-		"mkdir * #1 EIO":                "making a directory",
-		"sync *.seg #20 EIO":            "durable writes with 1 callers",
-		"sync bare #20 EIO":             "bare loop: syncing",
-		"write bare #20 tear=5 ENOSPC":  "bare loop: writing",
-		"remove bare #1 EIO":            "durable writes with 1 callers",
-		"create bare #2 EMFILE":         "creating the file of the bare loop",
-		"close bare #1 EIO":             "closing the file of the bare loop",
-		"create values EIO":             "creating the file for ReadAt",
-		"write values #2 EIO":           "filling the file for ReadAt",
-		"sync values EIO":               "filling the file for ReadAt",
-		"read values #50 EIO":           "reading a value at",
-		"close values EIO":              "reads",
-		"open get/*.seg EIO":            "reads",
-		"sync get/*.seg #2+ EIO":        "filling a store",
-		"write get/*.seg #2+ EIO":       "filling a store",
-		"remove set #1 EIO":             "durable writes with 1 callers",
-		"remove holdfast-bench-* 1 EIO": "",
-		"create set/LOCK EIO":           "durable writes with 1 callers",
-		"create get/LOCK EIO":           "reads",
+		"mkdir * #1 EIO":              "making a directory",
+		"sync *.seg #3 EIO":           "durable writes with 1 callers",
+		"sync bare #3 EIO":            "bare loop: syncing",
+		"write bare #3 tear=5 ENOSPC": "bare loop: writing",
+		"remove bare #1 EIO":          "durable writes with 1 callers",
+		"create bare #2 EMFILE":       "creating the file of the bare loop",
+		"close bare #1 EIO":           "closing the file of the bare loop",
+		"create values EIO":           "creating the file for ReadAt",
+		"write values #2 EIO":         "filling the file for ReadAt",
+		"sync values EIO":             "filling the file for ReadAt",
+		"read values #50 EIO":         "reading a value at",
+		"close values EIO":            "reads",
+		"open get/*.seg EIO":          "reads",
+		"sync get/*.seg #2+ EIO":      "filling a store",
+		"write get/*.seg #2+ EIO":     "filling a store",
+		"remove set #1 EIO":           "durable writes with 1 callers",
+		"remove holdfast-bench-* EIO": "cleaning up",
+		"create set/LOCK EIO":         "durable writes with 1 callers",
+		"create get/LOCK EIO":         "reads",
 	} {
 		t.Run(rule, func(t *testing.T) {
-			if message == "" {
-				rule, message = "remove holdfast-bench-* EIO", "cleaning up"
-			}
-			fsys := failing(rule)
-			r, err := RunEngine(t.Context(), fsys, "/", smallEngine())
+			fsys := faultfs.New(afero.NewOsFs(), faultfs.MustParse(rule)...)
+			r, err := RunEngine(t.Context(), fsys, t.TempDir(), smallEngine())
 			require.ErrorContains(t, err, message)
 			require.Nil(t, r)
 			fsys.CheckFired(t)
@@ -125,8 +119,8 @@ func TestAFailingDiskGivesAnErrorAndNoReport(t *testing.T) {
 }
 
 func TestReadErrorsOfTheEngineEndTheRun(t *testing.T) {
-	fsys := faultfs.New(afero.NewMemMapFs())
-	db, err := newStore(fsys, "/db", keyspace{bytes: 16, n: 100}, make([]byte, 10))
+	fsys := faultfs.New(afero.NewOsFs())
+	db, err := newStore(fsys, t.TempDir(), keyspace{bytes: 16, n: 100}, make([]byte, 10))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	op := getOperation(db, keyspace{bytes: 16, n: 100}, 10, 1)
@@ -169,25 +163,22 @@ func TestCancellingWithinARoundDoesNotWaitForItsEnd(t *testing.T) {
 	cfg := smallEngine()
 	cfg.Window = time.Hour // the test would time out
 	cfg.Progress = func(string) { time.AfterFunc(10*time.Millisecond, cancel) }
-	_, err := RunEngine(ctx, afero.NewMemMapFs(), "/", cfg)
+	_, err := RunEngine(ctx, afero.NewOsFs(), t.TempDir(), cfg)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestEngineConfigRefuses(t *testing.T) {
 	for message, spoil := range map[string]func(*EngineConfig){
-		"0 concurrent callers":  func(c *EngineConfig) { c.Callers = []int{1, 0} },
-		"keys of 7 bytes":       func(c *EngineConfig) { c.KeyBytes = 7 },
-		"keys of 65537 bytes":   func(c *EngineConfig) { c.KeyBytes = 65537 },
-		"values of -1 bytes":    func(c *EngineConfig) { c.ValueBytes = -1 },
-		"and 4294967296 keys":   func(c *EngineConfig) { c.GetKeys = 1 << 32 },
-		"-1 and 3000 keys":      func(c *EngineConfig) { c.Keys = -1 },
-		"-1 rounds":             func(c *EngineConfig) { c.Rounds = -1 },
-		"rounds of -1ns":        func(c *EngineConfig) { c.Window = -1 },
-		"values of 1e+09 bytes": nil,
+		"0 concurrent callers": func(c *EngineConfig) { c.Callers = []int{1, 0} },
+		"keys of 7 bytes":      func(c *EngineConfig) { c.KeyBytes = 7 },
+		"keys of 65537 bytes":  func(c *EngineConfig) { c.KeyBytes = 65537 },
+		"values of -1 bytes":   func(c *EngineConfig) { c.ValueBytes = -1 },
+		"and 4294967296 keys":  func(c *EngineConfig) { c.GetKeys = 1 << 32 },
+		"-1 and 3000 keys":     func(c *EngineConfig) { c.Keys = -1 },
+		"-1 rounds":            func(c *EngineConfig) { c.Rounds = -1 },
+		"rounds of -1ns":       func(c *EngineConfig) { c.Window = -1 },
+		"values of 1000000000": func(c *EngineConfig) { c.ValueBytes = 1_000_000_000 },
 	} {
-		if spoil == nil {
-			message, spoil = "values of 1000000000 bytes", func(c *EngineConfig) { c.ValueBytes = 1_000_000_000 }
-		}
 		cfg := smallEngine()
 		spoil(&cfg)
 		_, err := RunEngine(t.Context(), afero.NewMemMapFs(), "/", cfg)

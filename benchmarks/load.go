@@ -17,7 +17,7 @@ type operation func(ctx context.Context) error
 // load says how to call an operation: from how many goroutines, and until when.
 type load struct {
 	goroutines int
-	window     time.Duration // how long; zero: until ops are done
+	window     time.Duration // how long, but at least one operation each; zero: until ops are done
 	ops        int64         // how many in all; without effect when there is a window
 	latency    bool          // measure each; costs two looks at the clock
 }
@@ -29,8 +29,8 @@ type sample struct {
 	latency *hdrhistogram.Histogram // microseconds; nil unless asked for
 }
 
-// errNothingDone is returned for a window in which not one operation ended.
-var errNothingDone = errors.New("not one operation ended within the window")
+// errNothingDone is returned for a load that asks for nothing.
+var errNothingDone = errors.New("not one operation was done")
 
 // run calls the operations that newOperation makes, one for each goroutine. It
 // returns when all goroutines have, with an error when an operation failed or
@@ -77,12 +77,13 @@ func (l load) share(g int) int64 {
 	return n
 }
 
-// repeat is one goroutine of a load.
+// repeat is one goroutine of a load. On a machine so busy that the time is up
+// before the goroutine runs, it does one operation, and the sample takes longer.
 func (l load) repeat(ctx context.Context, op operation, share int64, stop *atomic.Bool) (s sample, err error) {
 	if l.latency {
 		s.latency = newHistogram()
 	}
-	for s.ops < share && !stop.Load() {
+	for s.ops < share && (s.ops == 0 || !stop.Load()) {
 		var start time.Time
 		if l.latency {
 			start = time.Now()

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -68,7 +69,7 @@ func TestEachGoroutineHasItsOwnOperation(t *testing.T) {
 		return func(context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
-			require.False(t, seen[g])
+			assert.False(t, seen[g])
 			seen[g] = true
 			return nil
 		}
@@ -108,6 +109,16 @@ func TestCancellingEndsTheLoadWithoutASample(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotContains(t, err.Error(), "cut off")
 	require.Zero(t, s)
+}
+
+func TestAGoroutineThatComesTooLateDoesOneOperation(t *testing.T) {
+	var n atomic.Int64
+	var stop atomic.Bool
+	stop.Store(true)
+	s, err := load{window: 1}.repeat(t.Context(), counting(&n)(0), 10, &stop)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, s.ops)
+	require.EqualValues(t, 1, n.Load())
 }
 
 func TestNothingDoneIsAnErrorAndNotAFigure(t *testing.T) {
@@ -165,6 +176,11 @@ func TestKeysAreDistinctAndOfTheirLength(t *testing.T) {
 		seen[string(key)] = true
 	}
 	require.Len(t, seen, 50_000)
+	for bit := range 32 {
+		k.put(key, 1<<bit)
+		seen[string(key)] = true
+	}
+	require.Len(t, seen, 50_000+16, "the numbers from 2^16 on are new ones")
 	require.Len(t, key, 20)
 	require.Equal(t, "hb0000000000", string(key[:12]))
 }

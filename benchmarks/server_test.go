@@ -37,10 +37,11 @@ func own(t *testing.T, kind string) ServerConfig {
 // running is a configuration for a server that runs already, and a client of it.
 func running(t *testing.T, fsys afero.Fs) (ServerConfig, *client.Client) {
 	t.Helper()
+	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan net.Addr, 1), make(chan error, 1)
 	go func() {
-		ended <- server.Run(ctx, fsys, server.RunConfig{Addr: "127.0.0.1:0", Dir: "/db", Ready: func(a net.Addr) { ready <- a }})
+		ended <- server.Run(ctx, fsys, server.RunConfig{Addr: "127.0.0.1:0", Dir: dir, Ready: func(a net.Addr) { ready <- a }})
 	}()
 	addr := (<-ready).String()
 	c, err := client.New(addr, nil)
@@ -110,7 +111,7 @@ func TestBenchmarkOfAServerOfItsOwn(t *testing.T) {
 }
 
 func TestBenchmarkOfARunningServerLeavesItAsItWas(t *testing.T) {
-	cfg, c := running(t, afero.NewMemMapFs())
+	cfg, c := running(t, afero.NewOsFs())
 	require.NoError(t, c.Set(t.Context(), []byte("hb"), []byte("mine")))
 	cfg.Goroutines = []int{1, 2}
 	cfg.Conns = 2
@@ -127,7 +128,7 @@ func TestBenchmarkOfARunningServerLeavesItAsItWas(t *testing.T) {
 }
 
 func TestBenchmarkDoesNotTouchKeysThatAreThere(t *testing.T) {
-	cfg, c := running(t, afero.NewMemMapFs())
+	cfg, c := running(t, afero.NewOsFs())
 	require.NoError(t, c.Set(t.Context(), []byte("hb123456-mine"), []byte("mine")))
 	_, err := RunServer(t.Context(), cfg)
 	require.ErrorContains(t, err, `has the key "hb123456-mine" already`)
@@ -135,12 +136,12 @@ func TestBenchmarkDoesNotTouchKeysThatAreThere(t *testing.T) {
 }
 
 func TestLoadingWritesEveryKey(t *testing.T) {
-	cfg, c := running(t, afero.NewMemMapFs())
+	cfg, c := running(t, afero.NewOsFs())
 	cfg, err := cfg.withDefaults()
 	require.NoError(t, err)
-	b := &serverBench{ServerConfig: cfg, client: c, value: []byte("v"), keys: keyspace{prefix: "hb123456", bytes: 16, n: 1234}}
+	b := &serverBench{ServerConfig: cfg, client: c, value: []byte("v"), keys: keyspace{prefix: "hb123456", bytes: 16, n: 12_340}}
 	require.NoError(t, b.overKeys(t.Context(), b.setAll))
-	require.Len(t, keysOf(t, c), 1234)
+	require.Len(t, keysOf(t, c), 12_340)
 	require.NoError(t, b.overKeys(t.Context(), b.deleteAll))
 	require.Empty(t, keysOf(t, c))
 
@@ -152,12 +153,12 @@ func TestLoadingWritesEveryKey(t *testing.T) {
 
 func TestAFailingServerGivesAnErrorAndNoReport(t *testing.T) {
 	for rule, message := range map[string]string{
-		"sync *.seg #5 EIO":   "loading",
+		"sync *.seg #1 EIO":   "loading",
 		"sync *.seg #200 EIO": "write with 1 goroutines",
 		"read *.seg EIO":      "read with 1 goroutines",
 	} {
 		t.Run(rule, func(t *testing.T) {
-			fsys := faultfs.New(afero.NewMemMapFs())
+			fsys := faultfs.New(afero.NewOsFs())
 			cfg, _ := running(t, fsys)
 			cfg.Window = 200 * time.Millisecond
 			if strings.HasPrefix(rule, "sync *.seg #200") {
@@ -235,7 +236,7 @@ func TestCancellingTheServerBenchmarkEndsItSoon(t *testing.T) {
 }
 
 func TestCancellingOnARunningServerSaysWhatIsLeftThere(t *testing.T) {
-	cfg, c := running(t, afero.NewMemMapFs())
+	cfg, c := running(t, afero.NewOsFs())
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg.Progress = func(what string) {
 		if what == "write, 1 goroutines" {
@@ -279,7 +280,9 @@ func TestServerLogIsReadInAnyPieces(t *testing.T) {
 		fmt.Fprintf(&l, "%d\n", i)
 	}
 	require.Equal(t, "5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14", l.lastLines())
-	_, _ = l.Write(bytes.Repeat([]byte("x"), 3*maxLineBytes))
+	for range 3 {
+		_, _ = l.Write(bytes.Repeat([]byte("x"), maxLineBytes))
+	}
 	require.Len(t, l.partial, maxLineBytes, "a line without end takes no memory without end")
 }
 

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +140,24 @@ func TestUnknownKeysAreNotWrittenAgain(t *testing.T) {
 	c.settle(make([]sighting, cfg.Keys), nil)
 	require.NotNil(t, c.writers[0].next(c.ledger), "a read-back sets them free")
 	p.stop()
+}
+
+// A batch has different keys, and none that waits for a read-back.
+func TestBatchesKeepToWritableKeys(t *testing.T) {
+	c := newCampaign(smallConfig(t), nil)
+	for key := range 5 {
+		c.ledger.finish(c.ledger.begin(opSet, key), unknown, false)
+	}
+	sizes := map[int]bool{}
+	for range 500 {
+		keys := c.writers[0].moreKeys(c.ledger, 5)
+		sizes[len(keys)] = true
+		slices.Sort(keys)
+		require.Len(t, slices.Compact(slices.Clone(keys)), len(keys), "%v", keys)
+		require.GreaterOrEqual(t, keys[0], 5, "%v", keys)
+	}
+	require.Greater(t, len(sizes), 4, "batches of all sizes")
+	require.True(t, sizes[maxBatchKeys])
 }
 
 func TestFailedWritesAreTriedAnew(t *testing.T) {

@@ -103,7 +103,8 @@ func TestAClientMayShutDownItsSendingSide(t *testing.T) {
 }
 
 func TestAFrameThatIsNotFinishedInTimeEndsTheConnection(t *testing.T) {
-	s := serve(t, Config{FrameTimeout: 500 * time.Millisecond}, nil)
+	logs := &logLines{}
+	s := serve(t, Config{FrameTimeout: 500 * time.Millisecond, Logger: logs.logger()}, nil)
 	whole := frame(header(wire.OpSet) + sized("k") + sized(strings.Repeat("v", 200<<10)))
 	idle := s.dial()
 	idle.write(whole) // too large to arrive at once, so it was timed
@@ -117,6 +118,7 @@ func TestAFrameThatIsNotFinishedInTimeEndsTheConnection(t *testing.T) {
 	for _, p := range slow {
 		p.requireCutOff()
 	}
+	require.Equal(t, "WARN", logs.with(t, "connection ends")["level"])
 	idle.requireWorks() // has been idle for longer than FrameTimeout, between two frames
 }
 

@@ -68,7 +68,7 @@ func (c *conn) run() {
 	}()
 
 	err := c.readAll()
-	c.log.Debug("connection ends", "reason", err)
+	c.note("connection ends", err)
 	<-c.flight.land()
 	c.out.close()
 	<-written
@@ -80,9 +80,18 @@ func (c *conn) run() {
 
 // abort makes the connection useless, so that reader and writer come to their ends.
 func (c *conn) abort(cause error) {
-	c.log.Debug("connection aborted", "cause", cause)
+	c.note("connection cut off", cause)
 	c.cancel()
 	c.nc.Close()
+}
+
+// note logs why a connection ends: a peer that was too slow is worth a look, others come and go.
+func (c *conn) note(msg string, reason error) {
+	level := slog.LevelDebug
+	if errors.Is(reason, os.ErrDeadlineExceeded) {
+		level = slog.LevelWarn
+	}
+	c.log.Log(c.ctx, level, msg, "reason", reason)
 }
 
 // drain refuses requests from now on, and ends the connection once none is in flight.

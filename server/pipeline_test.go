@@ -112,7 +112,8 @@ func TestAClientThatDoesNotReadIsDisconnected(t *testing.T) {
 		peak = max(peak, heapBytes()-before)
 		other.requireWorks()
 	}
-	require.Less(t, peak, s.srv.cfg.perConnBytes()+8<<20)
+	// Values that went out while the collector ran count too; unbounded, it would be 2 GB.
+	require.Less(t, peak, 3*s.srv.cfg.perConnBytes())
 	require.Greater(t, peak, int64(8<<20), "the replies were never there")
 	requireAllReleased(t, s)
 	p.requireCutOff()

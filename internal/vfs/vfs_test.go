@@ -1,10 +1,12 @@
 package vfs_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -164,4 +166,31 @@ func TestWhoImplementsAnInterfaceIsAsked(t *testing.T) {
 	}{nil, a}
 	require.ErrorIs(t, vfs.SyncDir(fsys, "d"), errAsked)
 	require.Equal(t, []string{"data", "preallocate", "lock", "dir"}, a.calls)
+}
+
+func TestOverlappingCallsReadAndWriteWhereTheySay(t *testing.T) {
+	for name, f := range files(t) {
+		t.Run(name, func(t *testing.T) {
+			f := vfs.Overlapping(f)
+			require.True(t, vfs.OverlapsSafely(f))
+			const slots, size = 8, 64
+			require.NoError(t, vfs.Preallocate(f, slots*size))
+			var wg sync.WaitGroup
+			for slot := range int64(slots) {
+				wg.Go(func() {
+					want, got := bytes.Repeat([]byte{byte(slot + 1)}, size), make([]byte, size)
+					for range 500 {
+						_, writeErr := f.WriteAt(want, slot*size)
+						_, readErr := f.ReadAt(got, slot*size)
+						if writeErr != nil || readErr != nil || !bytes.Equal(want, got) {
+							t.Errorf("slot %d holds %v: %v, %v", slot, got[:4], writeErr, readErr)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			require.NoError(t, vfs.SyncData(f))
+		})
+	}
 }
