@@ -127,6 +127,10 @@ func (f *file) Readdirnames(n int) ([]string, error) {
 	return value(f.fs, OpList, func() ([]string, error) { return f.File.Readdirnames(n) }, f.name)
 }
 
+// OverlapsSafely reports whether ReadAt and WriteAt may overlap, as the file
+// below says. It is not a call that a rule could strike.
+func (f *file) OverlapsSafely() bool { return vfs.OverlapsSafely(f.File) }
+
 // TryLock is an OpLock. The lock is the one of the file below, so that it also
 // keeps out those who do not come through this file system.
 func (f *file) TryLock() error {

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -24,15 +25,19 @@ type committer struct {
 	// in hand, otherwise what the interval has gathered.
 	buf []byte
 
-	manifest manifest // what the next manifest will say, but for the active segment's length
-	dirty    bool     // the newest durable manifest does not say it yet
-	next     uint64   // number of the next segment file; none is used twice
-	outdated []uint64 // generations of manifests to remove after the next one
+	manifest manifest        // what the next manifest will say, but for the active segment's length
+	dirty    bool            // the newest durable manifest does not say it yet
+	next     uint64          // number of the next segment file; none is used twice
+	outdated []uint64        // generations of manifests to remove after the next one
+	sealed   []sealedSegment // whose space is given back after the next one
+	prepared *segment        // begun, and not listed by a manifest that is known to be durable
 
 	publisher *publisher
 
 	timer     *time.Timer // runs while an interval's records wait
 	scheduled bool
+	bound     *time.Timer // runs while the manifest's bound is behind durable
+	bounding  bool
 	full      bool // the last attempt to make room or to flush found the disk full
 }
 
@@ -52,9 +57,11 @@ func newCommitter(db *DB, r *recovery) *committer {
 		manifest: r.manifest, next: r.manifest.nextSegment,
 		outdated:  []uint64{r.manifest.generation},
 		timer:     time.NewTimer(time.Hour),
+		bound:     time.NewTimer(time.Hour),
 		publisher: startPublisher(db),
 	}
 	c.timer.Stop()
+	c.bound.Stop()
 	c.settleTail()
 	return c
 }
@@ -68,6 +75,10 @@ func (c *committer) run() {
 			c.scheduled = false
 			_ = c.flush() // logged; a fence or a full disk is remembered
 			c.schedule()
+			continue
+		case <-c.bound.C:
+			c.bounding = false
+			c.raiseBound()
 			continue
 		case <-c.db.queue.wake:
 		}
@@ -117,7 +128,8 @@ func (c *committer) commit(g *group) {
 }
 
 // acknowledgeGathered ends a group under an interval policy: writes with
-// success, calls of Sync with what became of everything gathered.
+// success, unless a flush that they brought about has just fenced the store;
+// calls of Sync with what became of everything gathered.
 func (c *committer) acknowledgeGathered(g *group) {
 	mustFlush := len(c.buf) >= maxGatheredBytes
 	for _, w := range g.writes {
@@ -128,7 +140,7 @@ func (c *committer) acknowledgeGathered(g *group) {
 		err = c.flush()
 	}
 	for _, w := range g.writes {
-		if w.flush {
+		if w.flush || errors.Is(err, ErrOutcomeUnknown) {
 			w.err = err
 		}
 	}
@@ -145,7 +157,7 @@ func (c *committer) admit(g *group) error {
 		return nil
 	}
 	roomInSegment := c.active != nil && c.tail.offset+g.bytes <= c.active.header.capacity
-	if roomInSegment && len(c.buf) < maxGatheredBytes {
+	if roomInSegment && len(c.buf) < maxGatheredBytes && !c.full {
 		return nil
 	}
 	if err := c.flush(); err != nil {
@@ -209,6 +221,7 @@ func (c *committer) settleTail() {
 		c.db.setGathered(gathered{})
 	}
 	c.dropBuf()
+	c.scheduleBound()
 }
 
 func (c *committer) dropBuf() {

@@ -12,16 +12,20 @@ import "fmt"
 // It is damage when that place had been synced. Four things say so:
 //
 //  1. the manifest, which holds a lower bound of what is durable, raised by
-//     every clean close, every recovery and every new segment;
+//     every clean close, every recovery, every new segment, and once a second
+//     while there are writes;
 //  2. a whole record before the place that says the log was durable up to a
 //     point behind it (impossible unless somebody put it there, and refused);
 //  3. a whole record anywhere behind the place that says so: it was written
 //     after the sync that covered the place;
 //  4. the file being shorter than it was preallocated to.
 //
-// What is left is damage to the last group of all, when nothing was written
-// after it and the store was not closed. No single machine can tell that from
-// a torn write. It is cut, counted in RecoveryReport and logged.
+// What is left is damage, in a store that was not closed, to groups of the last
+// second that takes everything written after them along: the last group, or the
+// last few if they share a bad sector. No single machine can tell that from a
+// torn write. It is cut, counted in RecoveryReport and logged; if zeros are all
+// that is left of them, they look like space that was never written, and there
+// is nothing to count.
 
 // remainder is what stands behind the last whole record of a segment.
 type remainder struct {

@@ -178,9 +178,6 @@ func TestSwappedAndForeignSegmentsAreRefused(t *testing.T) {
 	require.NoError(t, afero.WriteFile(clone, first, b, 0o644))
 	require.Contains(t, requireDamage(t, clone, segmentName(1)).Reason, "belongs to store")
 
-	clone = snapshotFiles(t, fsys)
-	require.NoError(t, afero.WriteFile(clone, filepath.Join(dir, segmentName(99)), b, 0o644))
-	require.Contains(t, requireDamage(t, clone, segmentName(99)).Reason, "belongs to store")
 }
 
 func TestCopyOfASegmentUnderAnotherNameIsLeftAlone(t *testing.T) {
@@ -236,7 +233,8 @@ func TestLostManifestIsRefused(t *testing.T) {
 	t.Run("it stands under another name", func(t *testing.T) {
 		clone := snapshotFiles(t, fsys)
 		require.NoError(t, clone.Rename(newest, filepath.Join(dir, manifestName(77))))
-		requireDamage(t, clone, manifestName(77))
+		damage := requireDamage(t, clone, manifestPrefix+"*")
+		require.Contains(t, damage.Reason, "no manifest is whole")
 	})
 	t.Run("one copy is bad", func(t *testing.T) {
 		clone := snapshotFiles(t, fsys)

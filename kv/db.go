@@ -219,6 +219,9 @@ func (db *DB) Apply(b *Batch) error {
 		return err
 	}
 	if b.Len() == 0 {
+		if db.isClosed() {
+			return ErrClosed
+		}
 		return nil
 	}
 	w := newWrite()
@@ -284,6 +287,9 @@ func (db *DB) Close() error {
 		db.mu.Unlock()
 		for _, seg := range db.committer.segments {
 			_ = seg.file.Close() // everything in it was synced, or its sync failed
+		}
+		if prepared := db.committer.prepared; prepared != nil {
+			_ = prepared.file.Close() // nothing was written to it since its sync
 		}
 		db.lock.release()
 	})

@@ -27,8 +27,9 @@
 //
 // A failed sync is believed. After a failed write or sync the store is fenced:
 // reads go on, writes return ErrFenced, nothing since the last good sync was
-// acknowledged, and that file is not synced again. A full disk does not fence:
-// writes return ErrDiskFull and resume by themselves.
+// acknowledged, and that file is not synced again. A full disk does not
+// fence, unless it shows only at a sync: writes return ErrDiskFull and resume by
+// themselves.
 //
 // Concurrency. Every method of DB and Snapshot may be called from any
 // goroutine, at any time. Writes that are under way together share one sync.

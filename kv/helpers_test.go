@@ -17,10 +17,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small makes segments rotate after a few dozen records.
-var small = &Options{SegmentBytes: 4 << 10}
+var small = &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour}
 
 // roomy keeps a test's records in one segment.
-var roomy = &Options{SegmentBytes: 64 << 10}
+var roomy = &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour}
 
 const dir = "/data/store"
 
@@ -39,7 +39,7 @@ func mustOpen(t testing.TB, fsys afero.Fs, opts *Options) *DB {
 func reopen(t testing.TB, db *DB, fsys afero.Fs) *DB {
 	t.Helper()
 	abandon(db)
-	return mustOpen(t, fsys, &Options{SegmentBytes: db.opts.SegmentBytes})
+	return mustOpen(t, fsys, &Options{SegmentBytes: db.opts.SegmentBytes, boundEvery: time.Hour})
 }
 
 // abandon leaves the store as SIGKILL would: the lock is free, and nothing else

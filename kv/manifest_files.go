@@ -49,6 +49,10 @@ func parseStoreFile(b []byte) (id storeID, err error) {
 	return id, nil
 }
 
+// errNeverOpened is why a store that was created, and never opened without an
+// error, is created again.
+var errNeverOpened = errors.New("the store was never opened")
+
 // inventory is what the directory held when the store was opened.
 type inventory struct {
 	manifests []uint64 // generations, newest first
@@ -82,9 +86,15 @@ func (st *storage) identify(inv inventory) (completed bool, err error) {
 	if err == nil {
 		st.id, err = parseStoreFile(b)
 	}
+	if err == nil && slices.Equal(inv.manifests, []uint64{1}) {
+		// Every Open that succeeds writes another manifest, so none has yet.
+		err = errNeverOpened
+	}
 	switch {
 	case err == nil:
 		return true, nil
+	case errors.Is(err, errNeverOpened):
+		return st.noEvidence(inv, err) != nil, nil
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, errNotAStoreFile):
 		return false, st.noEvidence(inv, err)
 	}
@@ -117,32 +127,47 @@ func (st *storage) noEvidence(inv inventory, cause error) error {
 }
 
 // create makes an empty store, in an order in which a crash at any point
-// leaves either no evidence of a store or a whole one.
+// leaves either no evidence of a store or a whole one. What an earlier attempt
+// left is removed first, and not written over: the names may stand in the
+// kernel's cache and, after a failed sync of the directory, nowhere else.
 func (st *storage) create() error {
 	if err := st.syncPath(); err != nil {
 		return err
 	}
 	st.id = newID()
 	m := manifest{generation: 1, store: st.id, nextSegment: 1}
-	if err := st.replaceFile(manifestName(m.generation), m.encode()); err != nil {
+	for _, name := range []string{storeFile, manifestName(m.generation)} {
+		if err := st.discard(name); err != nil {
+			return err
+		}
+	}
+	if err := st.writeManifest(&m); err != nil {
 		return err
 	}
-	return st.replaceFile(storeFile, encodeStoreFile(st.id))
+	return st.writeFile(storeFile, encodeStoreFile(st.id))
 }
 
-// replaceFile writes a small file durably, over one that a crash left behind.
-func (st *storage) replaceFile(name string, content []byte) error {
-	return st.writeFile(name, content, os.O_TRUNC)
+// discard removes a file durably, if it is there.
+func (st *storage) discard(name string) error {
+	err := st.fs.Remove(st.path(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s, which an interrupted creation left: %w", name, err)
+	}
+	return st.syncDir()
 }
 
 // writeManifest makes m durable under a new name. Older manifests stay; they
 // are removed with removeManifests.
 func (st *storage) writeManifest(m *manifest) error {
-	return st.writeFile(manifestName(m.generation), m.encode(), os.O_EXCL)
+	return st.writeFile(manifestName(m.generation), m.encode())
 }
 
-func (st *storage) writeFile(name string, content []byte, flag int) error {
-	file, err := st.fs.OpenFile(st.path(name), os.O_RDWR|os.O_CREATE|flag, 0o644)
+// writeFile makes a small new file durable, with its name.
+func (st *storage) writeFile(name string, content []byte) error {
+	file, err := st.fs.OpenFile(st.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name, err)
 	}
@@ -166,9 +191,10 @@ func (st *storage) removeManifests(generations []uint64) {
 	}
 }
 
-// loadManifest returns the newest whole manifest. A newer one that is not
-// whole was being written when the last process ended; recovery checks that
-// nothing was acknowledged under it.
+// loadManifest returns the newest whole manifest of this store. A newer file
+// that is not one was being written when the last process ended, and may hold
+// anything that stood in recycled space, even an older manifest or another
+// store's; recovery checks that nothing was acknowledged under it.
 func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest, error) {
 	for _, g := range inv.manifests {
 		name := manifestName(g)
@@ -185,7 +211,8 @@ func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest
 			return m, fmt.Errorf("reading %s: %w", name, err)
 		}
 		if m.store != st.id || m.generation != g {
-			return m, &DamageError{File: name, Reason: fmt.Sprintf("it is generation %d of store %x under the name of another", m.generation, m.store)}
+			report.note("%s holds generation %d of store %x: the name may have become durable before the content, or somebody put it there", name, m.generation, m.store)
+			continue
 		}
 		if healed {
 			report.note("one of the two copies in %s is damaged; the other was used", name)

@@ -15,6 +15,7 @@ const (
 
 	defaultSegmentBytes  = 64 << 20
 	defaultMaxValueBytes = 64 << 20
+	defaultBoundEvery    = time.Second
 
 	minSegmentBytes = 4 << 10
 	maxSegmentBytes = 16 << 30
@@ -36,6 +37,10 @@ type Options struct {
 	// Logger receives what happens to the store, never keys' values. Nil
 	// discards.
 	Logger *slog.Logger
+
+	// boundEvery is how long a durable record may wait until a manifest says
+	// that it is durable. Zero is defaultBoundEvery.
+	boundEvery time.Duration
 }
 
 // withDefaults returns the options with defaults filled in, or an error that
@@ -50,6 +55,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.MaxValueBytes == 0 {
 		opts.MaxValueBytes = defaultMaxValueBytes
+	}
+	if opts.boundEvery == 0 {
+		opts.boundEvery = defaultBoundEvery
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

@@ -98,12 +98,6 @@ func (r *recovery) find() (err error) {
 			return fmt.Errorf("creating a store in %s: %w", r.st.dir, err)
 		}
 		r.inv.manifests = []uint64{1}
-		return nil
-	}
-	if len(r.inv.manifests) == 1 && r.inv.manifests[0] == 1 {
-		// The process that wrote STORE got no further. Its sync may have
-		// failed, so this process makes sure before anything builds on it.
-		return r.st.replaceFile(storeFile, encodeStoreFile(r.st.id))
 	}
 	return nil
 }
@@ -242,7 +236,11 @@ func (r *recovery) judgeOrphan(number uint64) error {
 	case err != nil:
 		return err
 	case h.store != r.st.id:
-		return &DamageError{File: name, Reason: fmt.Sprintf("it belongs to store %x, not to this store %x", h.store, r.st.id)}
+		// Its name may have become durable before its content, over what a
+		// deleted store left in recycled space. No manifest lists it, so
+		// nothing of this store is missing.
+		r.report.note("%s belongs to store %x and not to this one; it was left alone", name, h.store)
+		return nil
 	case h.number != number:
 		r.report.note("%s is a copy of segment %d under another name; it was left alone", name, h.number)
 		return nil

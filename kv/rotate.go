@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // smallSegmentBytes is what a new segment asks for when there is no space for
@@ -23,19 +24,16 @@ func (c *committer) rotate(size int64) error {
 	if err != nil {
 		return c.rotateFailed(err)
 	}
-	old := c.active
 	c.sealActive()
 	c.manifest.entries = append(c.manifest.entries, newEntry(&seg.header))
 	if err := c.writeManifest(); err != nil {
-		// The manifest may be durable all the same, so its segment must stay.
-		// It is not used: the next attempt begins another.
+		// The manifest may be durable all the same, so its segment must stay;
+		// the next attempt takes it.
 		c.manifest.entries = c.manifest.entries[:len(c.manifest.entries)-1]
-		_ = seg.file.Close() // nothing was written to it since its sync
+		c.prepared = seg
 		return c.rotateFailed(err)
 	}
-	if old != nil {
-		c.giveBack(old, c.durable.offset)
-	}
+	c.prepared = nil
 	c.active = seg
 	c.segments = append(c.segments, seg)
 	c.tail = seg.start()
@@ -56,9 +54,16 @@ func (c *committer) rotateFailed(err error) error {
 	return fmt.Errorf("beginning a segment: %w", err)
 }
 
-// beginSegment makes a segment file with room for at least need bytes, of the
+// beginSegment returns a segment file with room for at least need bytes, of the
 // usual capacity if there is space for that.
 func (c *committer) beginSegment(need int64) (*segment, error) {
+	if c.prepared != nil {
+		if c.prepared.header.capacity >= need {
+			return c.prepared, nil
+		}
+		_ = c.prepared.file.Close() // nothing was written to it since its sync
+		c.prepared = nil
+	}
 	seg, err := c.createLog(max(c.db.opts.SegmentBytes, need))
 	small := max(smallSegmentBytes, need)
 	if err != nil && isDiskFull(err) && small < c.db.opts.SegmentBytes {
@@ -82,14 +87,25 @@ func (c *committer) createLog(capacity int64) (*segment, error) {
 // writing it seems to fail.
 func (c *committer) sealActive() {
 	if e := c.manifest.active(); e != nil {
-		e.seal(c.durable.position())
 		c.dirty = true
+		c.sealed = append(c.sealed, sealedSegment{c.active, c.durable.offset})
+		if e.seal(c.durable.position()); e.lastSeq < e.firstSeq {
+			c.manifest.entries = c.manifest.entries[:len(c.manifest.entries)-1]
+		}
 	}
 	c.active = nil
 }
 
+// sealedSegment is one that the next manifest seals at size, or drops because
+// it holds no record.
+type sealedSegment struct {
+	seg  *segment
+	size int64
+}
+
 // writeManifest makes c.manifest durable and removes the ones it replaces.
 func (c *committer) writeManifest() error {
+	c.dirty = true // until it is written
 	c.manifest.generation++
 	c.manifest.nextSegment = c.next
 	if e := c.manifest.active(); e != nil && c.active != nil {
@@ -104,15 +120,55 @@ func (c *committer) writeManifest() error {
 	c.db.storage.removeManifests(replaced)
 	c.outdated = []uint64{c.manifest.generation}
 	c.dirty = false
+	for _, s := range c.sealed {
+		c.giveBack(s)
+	}
+	c.sealed = nil
 	return nil
 }
 
 // giveBack frees what a sealed segment reserved and did not use. Failing to
 // costs space and nothing else.
-func (c *committer) giveBack(seg *segment, size int64) {
-	if err := seg.file.Truncate(size); err != nil {
-		c.db.opts.Logger.Warn("reserved space could not be given back", "file", seg.name, "error", err)
+func (c *committer) giveBack(s sealedSegment) {
+	var err error
+	if s.size > segmentHeaderBytes {
+		err = s.seg.file.Truncate(s.size)
+	} else {
+		c.segments = slices.DeleteFunc(c.segments, func(seg *segment) bool { return seg == s.seg })
+		_ = s.seg.file.Close() // nothing in it counts
+		err = c.db.storage.fs.Remove(c.db.storage.path(s.seg.name))
 	}
+	if err != nil {
+		c.db.opts.Logger.Warn("reserved space could not be given back", "file", s.seg.name, "error", err)
+	}
+}
+
+// scheduleBound starts the timer of raiseBound if there is something to say.
+func (c *committer) scheduleBound() {
+	e := c.manifest.active()
+	if e != nil && !c.bounding && (c.dirty || e.position() != c.durable.position()) {
+		c.bounding = true
+		c.bound.Reset(c.db.opts.boundEvery)
+	}
+}
+
+// raiseBound says in a manifest how far the log is durable. Without it, only
+// later records tell damage to a record from a torn write, and one bad sector
+// can take many small records together with all that tell (damage.go).
+func (c *committer) raiseBound() {
+	if c.db.fenceError() != nil || c.active == nil {
+		return
+	}
+	err := c.writeManifest()
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, errIO) && !isDiskFull(err):
+		c.db.fence(err)
+		return
+	}
+	c.db.opts.Logger.Warn("how far the log is durable could not be noted; trying again", "error", err)
+	c.scheduleBound()
 }
 
 // finishUp is the committer's part of Close: it makes everything durable and
@@ -120,6 +176,7 @@ func (c *committer) giveBack(seg *segment, size int64) {
 // damage to it.
 func (c *committer) finishUp() error {
 	c.timer.Stop()
+	defer c.bound.Stop()
 	if err := c.flush(); err != nil {
 		return fmt.Errorf("%d acknowledged records were not made durable: %w", c.tail.seq-c.durable.seq, err)
 	}

@@ -37,8 +37,8 @@ type Page struct {
 	Next []byte
 }
 
-// Scan returns the pairs of a range in key order, all of one instant: the
-// call's. It ends after an error, with an empty pair.
+// Scan returns the pairs of a range in key order, all of the instant at which
+// the loop over it begins. It ends after an error, with an empty pair.
 func (db *DB) Scan(o ScanOptions) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
 		s, err := db.Snapshot()
@@ -133,7 +133,7 @@ func (s *Snapshot) ScanPage(o ScanOptions) (Page, error) {
 
 // ascend hands over the keys of the range in order until each returns false.
 func (s *Snapshot) ascend(o ScanOptions, each func(key string, l location) bool, fail func(error)) {
-	if s.closed.Load() {
+	if s.closed.Load() || s.db.isClosed() {
 		fail(ErrClosed)
 		return
 	}

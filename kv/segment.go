@@ -170,7 +170,7 @@ func (st *storage) createSegment(h segmentHeader, body []byte) (*segment, error)
 		_ = st.fs.Remove(filepath.Join(st.dir, name))
 		return nil, err
 	}
-	return newSegment(h, file), nil
+	return newSegment(h, vfs.Overlapping(file)), nil
 }
 
 // openSegment opens a segment that a manifest lists, and holds its header
@@ -195,7 +195,7 @@ func (st *storage) openSegment(e manifestEntry) (*segment, error) {
 		_ = file.Close()
 		return nil, err
 	}
-	return newSegment(h, file), nil
+	return newSegment(h, vfs.Overlapping(file)), nil
 }
 
 func readSegmentHeader(file afero.File, name string) (segmentHeader, error) {

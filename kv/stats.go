@@ -47,8 +47,8 @@ type RecoveryReport struct {
 
 	// CutBytes is the length of the torn tail that was cut, zero for none. It
 	// stood in CutFile at CutOffset. Its writes were not acknowledged, unless
-	// it is damage to the very last group of writes before a crash: one
-	// machine cannot tell the two apart.
+	// it is damage to the writes of the last second before a crash: one machine
+	// cannot tell the two apart.
 	CutBytes  int64
 	CutFile   string
 	CutOffset int64
@@ -63,7 +63,7 @@ func (r *RecoveryReport) note(format string, args ...any) {
 
 func (r *RecoveryReport) log(log *slog.Logger) {
 	if r.CutBytes > 0 {
-		log.Warn("a torn tail was cut; nothing in it was acknowledged, unless the last group of writes was damaged afterwards",
+		log.Warn("a torn tail was cut; nothing in it was acknowledged, unless writes of the last second were damaged afterwards",
 			"file", r.CutFile, "offset", r.CutOffset, "bytes", r.CutBytes)
 	}
 	for _, note := range r.Notes {

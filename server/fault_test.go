@@ -47,7 +47,7 @@ func (p *peer) end(r *running) error {
 }
 
 func TestFailedSyncIsReportedAsUnknownAndThenFenced(t *testing.T) {
-	fsys := faultfs.New(newMemFs())
+	fsys := faultfs.New(afero.NewMemMapFs())
 	r, p := runOn(t, fsys)
 	want := acknowledged(p, 10)
 	fsys.Inject(faultfs.MustParse(`sync *.seg #1 EIO`)[0])
@@ -70,7 +70,7 @@ func TestFailedSyncIsReportedAsUnknownAndThenFenced(t *testing.T) {
 
 func TestTornWriteIsReportedAsUnknownAndLosesNothingAcknowledged(t *testing.T) {
 	for _, tear := range []int{1, 17, 45} {
-		fsys := faultfs.New(newMemFs())
+		fsys := faultfs.New(afero.NewMemMapFs())
 		r, p := runOn(t, fsys)
 		want := acknowledged(p, 10)
 		fsys.Inject(faultfs.MustParse(fmt.Sprintf(`write *.seg #1 tear=%d EIO`, tear))[0])
@@ -89,7 +89,7 @@ func TestTornWriteIsReportedAsUnknownAndLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestCorruptedRecordIsReportedAsDamagedAndTheOthersAreServed(t *testing.T) {
-	fsys := newMemFs()
+	fsys := afero.NewMemMapFs()
 	r, p := runOn(t, fsys)
 	want := acknowledged(p, 10)
 	corrupt(t, fsys, "value 3")
@@ -126,7 +126,7 @@ func corrupt(t *testing.T, fsys afero.Fs, text string) {
 }
 
 func TestFullDiskRefusesWritesServesReadsAndHealsByItself(t *testing.T) {
-	fsys := faultfs.New(newMemFs())
+	fsys := faultfs.New(afero.NewMemMapFs())
 	r, p := runOn(t, fsys)
 	want := acknowledged(p, 10)
 	disk := fsys.Inject(faultfs.Rule{Op: faultfs.OpWrite, Quota: faultfs.Full})
@@ -149,7 +149,7 @@ func TestFullDiskRefusesWritesServesReadsAndHealsByItself(t *testing.T) {
 }
 
 func TestFailedReadIsReportedAndConcernsNoOtherRequest(t *testing.T) {
-	fsys := faultfs.New(newMemFs())
+	fsys := faultfs.New(afero.NewMemMapFs())
 	r, p := runOn(t, fsys)
 	want := acknowledged(p, 3)
 	broken := fsys.Inject(faultfs.MustParse(`read *.seg EIO`)[0])

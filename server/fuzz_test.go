@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
 
 	"holdfast/internal/wire"
@@ -23,7 +24,7 @@ func FuzzConnection(f *testing.F) {
 	for _, stream := range seedStreams(f) {
 		f.Add(stream)
 	}
-	db, err := kv.Open(newMemFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
+	db, err := kv.Open(afero.NewMemMapFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
 	require.NoError(f, err)
 	f.Cleanup(func() { require.NoError(f, db.Close()) })
 	s := serveStore(f, Config{MaxFrameBytes: 256 << 10, MaxInFlightBytes: 64 << 20, FrameTimeout: patience}, db, db)

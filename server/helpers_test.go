@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -41,7 +42,7 @@ type served struct {
 
 // serve starts a server with cfg over a new store in memory. wrap, if not nil, stands between the two.
 func serve(t testing.TB, cfg Config, wrap func(*kv.DB) store) *served {
-	db, err := kv.Open(newMemFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
+	db, err := kv.Open(afero.NewMemMapFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	var st store = db

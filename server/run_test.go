@@ -100,7 +100,7 @@ func (r *running) end(t testing.TB) error {
 }
 
 func TestRunServesAndKeepsWhatItAcknowledged(t *testing.T) {
-	fsys := newMemFs()
+	fsys := afero.NewMemMapFs()
 	logs := &logLines{}
 	cfg := RunConfig{Dir: "data", KV: kv.Options{SegmentBytes: 1 << 20}, Server: Config{Logger: logs.logger()}}
 	r := run(t, fsys, cfg)
@@ -130,7 +130,7 @@ func TestRunServesAndKeepsWhatItAcknowledged(t *testing.T) {
 }
 
 func TestRunSaysWhatIsTaken(t *testing.T) {
-	fsys, logs := newMemFs(), &logLines{}
+	fsys, logs := afero.NewMemMapFs(), &logLines{}
 	cfg := RunConfig{Dir: "data", KV: kv.Options{SegmentBytes: 1 << 20}, Server: Config{Logger: logs.logger()}}
 	r := run(t, fsys, cfg)
 
@@ -153,9 +153,9 @@ func TestRunSaysWhatIsTaken(t *testing.T) {
 }
 
 func TestRunRefusesABadConfiguration(t *testing.T) {
-	err := Run(t.Context(), newMemFs(), RunConfig{Dir: "d", Server: Config{MaxConns: -1}})
+	err := Run(t.Context(), afero.NewMemMapFs(), RunConfig{Dir: "d", Server: Config{MaxConns: -1}})
 	require.ErrorIs(t, err, ErrInvalidConfig)
-	err = Run(t.Context(), newMemFs(), RunConfig{Dir: "d", KV: kv.Options{SegmentBytes: -1}})
+	err = Run(t.Context(), afero.NewMemMapFs(), RunConfig{Dir: "d", KV: kv.Options{SegmentBytes: -1}})
 	require.ErrorIs(t, err, kv.ErrInvalidOptions)
 }
 
@@ -163,7 +163,7 @@ func TestRunWarnsOfAnIntervalPolicy(t *testing.T) {
 	logs := &logLines{}
 	cfg := RunConfig{Dir: "d", KV: kv.Options{SegmentBytes: 1 << 20, Sync: kv.SyncEvery(time.Hour)},
 		Server: Config{Logger: logs.logger()}}
-	require.NoError(t, run(t, newMemFs(), cfg).end(t))
+	require.NoError(t, run(t, afero.NewMemMapFs(), cfg).end(t))
 	require.Equal(t, "1h0m0s", logs.with(t, "serving")["sync"])
 	var warning string
 	for line := range strings.Lines(logs.String()) {
@@ -177,7 +177,7 @@ func TestRunWarnsOfAnIntervalPolicy(t *testing.T) {
 
 // A drain that cannot finish must not hide behind the store's clean end, nor the other way round.
 func TestRunReportsTheEndOfServeAndOfTheStore(t *testing.T) {
-	r := run(t, newMemFs(), RunConfig{Dir: "d", KV: kv.Options{SegmentBytes: 1 << 20},
+	r := run(t, afero.NewMemMapFs(), RunConfig{Dir: "d", KV: kv.Options{SegmentBytes: 1 << 20},
 		Server: Config{DrainTimeout: time.Nanosecond, linger: briefly}})
 	p := r.dial(t)
 	p.requireWorks()

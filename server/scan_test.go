@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
 
 	"holdfast/internal/wire"
@@ -218,7 +219,7 @@ func TestIdleScansExpire(t *testing.T) {
 
 func TestEachScanHasItsOwnIdleTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := kv.Open(newMemFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
+		db, err := kv.Open(afero.NewMemMapFs(), "db", &kv.Options{SegmentBytes: 1 << 20})
 		require.NoError(t, err)
 		table := newScanTable(10, time.Minute)
 		begin := func() uint64 {
