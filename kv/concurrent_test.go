@@ -19,6 +19,7 @@ type syncGate struct {
 	afero.Fs
 	arrived chan struct{}
 	proceed chan struct{}
+	open    chan struct{} // closed: everything is let through
 }
 
 type gatedFile struct {
@@ -27,7 +28,7 @@ type gatedFile struct {
 }
 
 func newSyncGate() *syncGate {
-	return &syncGate{Fs: afero.NewMemMapFs(), arrived: make(chan struct{}), proceed: make(chan struct{})}
+	return &syncGate{Fs: afero.NewMemMapFs(), arrived: make(chan struct{}), proceed: make(chan struct{}), open: make(chan struct{})}
 }
 
 func (g *syncGate) OpenFile(name string, flag int, perm fsMode) (afero.File, error) {
@@ -39,8 +40,14 @@ func (g *syncGate) OpenFile(name string, flag int, perm fsMode) (afero.File, err
 }
 
 func (f *gatedFile) SyncData() error {
-	f.gate.arrived <- struct{}{}
-	<-f.gate.proceed
+	select {
+	case f.gate.arrived <- struct{}{}:
+	case <-f.gate.open:
+	}
+	select {
+	case <-f.gate.proceed:
+	case <-f.gate.open:
+	}
 	return vfs.SyncData(f.File)
 }
 
@@ -49,6 +56,7 @@ func (f *gatedFile) SyncData() error {
 func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
 	gate := newSyncGate()
 	db := mustOpen(t, gate, roomy)
+	t.Cleanup(func() { close(gate.open) }) // before Close, also when the test fails
 	var wg sync.WaitGroup
 	set := func(key string) { wg.Go(func() { require.NoError(t, db.Set([]byte(key), []byte("v"))) }) }
 	set("first")
@@ -81,6 +89,7 @@ func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
 func TestCloseOvertakesNothing(t *testing.T) {
 	gate := newSyncGate()
 	db := mustOpen(t, gate, roomy)
+	t.Cleanup(func() { close(gate.open) }) // before Close, also when the test fails
 	var wg sync.WaitGroup
 	wg.Go(func() { require.NoError(t, db.Set([]byte("k"), []byte("v"))) })
 	<-gate.arrived

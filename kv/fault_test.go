@@ -148,6 +148,7 @@ func TestWriteThatFindsTheDiskFullFailsForCertain(t *testing.T) {
 		fsys.Inject(faultfs.MustParse(`write *.seg #1 tear=60 ` + errno)[0])
 		require.ErrorIs(t, db.Set([]byte("whole"), nil), ErrDiskFull) // its 48 bytes are all in the file
 		requireContents(t, db, want)
+		requireContents(t, mustOpen(t, snapshotFiles(t, fsys), roomy), want) // as after a kill right now
 		require.NoError(t, db.Set([]byte("next"), []byte("v")))
 		want["next"] = "v"
 		requireContents(t, db, want)
