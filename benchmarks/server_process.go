@@ -43,7 +43,7 @@ func startServer(ctx context.Context, cfg ServerConfig) (*serverProcess, error) 
 	argv := append(slices.Clone(cfg.Server),
 		"--data", filepath.Join(dir, "data"), "--addr", "127.0.0.1:0", "--log-format", "json")
 	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Env = append(os.Environ(), cfg.Env...)
+	p.cmd.Env = append(environment(), cfg.Env...)
 	p.cmd.Stderr = &p.log
 	p.cmd.WaitDelay = logTimeout
 	if err := p.cmd.Start(); err != nil {
@@ -157,4 +157,11 @@ func (l *serverLog) lastLines() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Join(l.tail, " | ")
+}
+
+// environment is this process's, without the settings that are meant for a server of the user's own.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "HOLDFAST_")
+	})
 }

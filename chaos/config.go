@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// syncAlways is the policy under which nothing acknowledged may be lost.
+const syncAlways = "always"
+
 // Config says what a campaign does. Zero means the default given, except where it says otherwise.
 type Config struct {
 	// Server is the command line that starts the server, to which the campaign adds
@@ -59,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Duration, 30*time.Second)
 	orDefault(&c.KillEvery, 1200*time.Millisecond)
 	orDefault(&c.StartTimeout, time.Minute)
-	orDefault(&c.Sync, "always")
+	orDefault(&c.Sync, syncAlways)
 	orDefault(&c.Writers, 64)
 	orDefault(&c.Readers, 8)
 	orDefault(&c.Keys, 20_000)
@@ -98,7 +101,7 @@ func (c *Config) check() error {
 }
 
 func checkSync(policy string) error {
-	if policy == "always" {
+	if policy == syncAlways {
 		return nil
 	}
 	if d, err := time.ParseDuration(policy); err != nil || d <= 0 {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,7 +24,7 @@ type process struct {
 	logErr error         // of writing the log; valid once done is closed
 }
 
-// startProcess runs argv with env added to this process's environment, in a process group of its own
+// startProcess runs argv with env added to environment(), in a process group of its own
 // so that a Ctrl-C meant for us does not reach it. Both its outputs go to the file logFile.
 //
 // Where the system can do it (Linux), the server dies with us, however we die. That signal is bound
@@ -33,7 +35,7 @@ func startProcess(argv, env []string, logFile string) (*process, error) {
 		return nil, err
 	}
 	p := &process{log: log, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(environment(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.WaitDelay = drainGrace
 	p.cmd.SysProcAttr = ownGroup()
@@ -90,3 +92,10 @@ func (p *process) quit() bool { return endedByItself(p.cmd.ProcessState) }
 
 // ending says how the process, which must be gone, ended: "exit status 6".
 func (p *process) ending() string { return p.cmd.ProcessState.String() }
+
+// environment is this process's, without the settings that are meant for a server of the user's own.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "HOLDFAST_")
+	})
+}

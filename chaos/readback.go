@@ -15,8 +15,9 @@ const (
 	// readBackReaders is how many reads of a read-back are in flight at once.
 	readBackReaders = 64
 	// readBackTries is how often a read-back asks for a key before it takes no for an answer.
-	readBackTries = 3
-	// readBackPause is waited before the second try, and twice that before the third.
+	readBackTries = 8
+	// readBackPause is waited before the second try, twice that before the third, and so on: a server
+	// that is only busy has a second and a half to get over it.
 	readBackPause = 50 * time.Millisecond
 )
 

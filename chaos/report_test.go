@@ -34,20 +34,23 @@ func TestVerdicts(t *testing.T) {
 		want    Verdict
 		reason  string
 	}{
-		"all is well":              {want: Pass, reason: "11 kills mid-write, 30000 acknowledged writes checked, all accounted for"},
-		"a write is gone":          {func(r *Report) { r.Durability.Stable-- }, "", Fail, "1 of 30000 checked writes"},
-		"a reader saw a breach":    {func(r *Report) { r.Online.RolledBack = 2 }, "", Fail, "2 breaches seen under load"},
-		"the server failed":        {func(r *Report) { r.ServerFailure = &ServerFailure{What: "it fell"} }, "", Fail, "it fell"},
-		"no kill mid-write":        {func(r *Report) { r.KillsMidWrite = 0 }, "", Inconclusive, "no kill landed"},
-		"nothing written":          {func(r *Report) { r.Writes.OK = 0 }, "", Inconclusive, "took no load"},
-		"too little checked":       {func(r *Report) { r.Durability.Checked, r.Durability.Stable = 999, 999 }, "", Inconclusive, "only 999"},
-		"just enough checked":      {func(r *Report) { r.Durability.Checked, r.Durability.Stable = 1000, 1000 }, "", Pass, ""},
-		"nobody could read":        {func(r *Report) { r.Reads.OK = 0 }, "", Inconclusive, "no reader could read"},
-		"most reads failed":        {func(r *Report) { r.Reads.Failed = 11 }, "", Inconclusive, "most reads failed: 11 of 21"},
-		"readers were not wanted":  {func(r *Report) { r.Reads.OK, r.Config.Readers = 0, 0 }, "", Pass, ""},
-		"interrupted":              {nil, "interrupted", Inconclusive, "interrupted"},
-		"a fail beats interrupted": {func(r *Report) { r.Durability.Stable-- }, "interrupted", Fail, "not accounted for"},
-		"a fail beats little load": {func(r *Report) { r.Durability = Durability{Checked: 1, Lost: 1} }, "", Fail, "1 of 1"},
+		"all is well":                {want: Pass, reason: "11 kills mid-write, 30000 acknowledged writes checked, all accounted for"},
+		"a write is gone":            {func(r *Report) { r.Durability.Stable-- }, "", Fail, "1 of 30000 checked writes"},
+		"a reader saw a breach":      {func(r *Report) { r.Online.RolledBack = 2 }, "", Fail, "2 breaches seen under load"},
+		"the server failed":          {func(r *Report) { r.ServerFailure = &ServerFailure{What: "it fell"} }, "", Fail, "it fell"},
+		"no kill mid-write":          {func(r *Report) { r.KillsMidWrite = 0 }, "", Inconclusive, "no kill landed"},
+		"nothing written":            {func(r *Report) { r.Writes.OK = 0 }, "", Inconclusive, "took no load"},
+		"too little checked":         {func(r *Report) { r.Durability.Checked, r.Durability.Stable = 999, 999 }, "", Inconclusive, "only 999"},
+		"just enough checked":        {func(r *Report) { r.Durability.Checked, r.Durability.Stable = 1000, 1000 }, "", Pass, ""},
+		"a control that saw nothing": {func(r *Report) { r.Sync = "100ms" }, "", Inconclusive, "the campaign cannot see"},
+		"a control that saw a loss":  {func(r *Report) { r.Sync = "100ms"; r.Durability.Stable-- }, "", Fail, "1 of 30000"},
+		"most writes failed":         {func(r *Report) { r.Writes.Failed = r.Writes.OK }, "", Inconclusive, "most writes failed"},
+		"nobody could read":          {func(r *Report) { r.Reads.OK = 0 }, "", Inconclusive, "no reader could read"},
+		"most reads failed":          {func(r *Report) { r.Reads.Failed = 11 }, "", Inconclusive, "most reads failed: 11 of 21"},
+		"readers were not wanted":    {func(r *Report) { r.Reads.OK, r.Config.Readers = 0, 0 }, "", Pass, ""},
+		"interrupted":                {nil, "interrupted", Inconclusive, "interrupted"},
+		"a fail beats interrupted":   {func(r *Report) { r.Durability.Stable-- }, "interrupted", Fail, "not accounted for"},
+		"a fail beats little load":   {func(r *Report) { r.Durability = Durability{Checked: 1, Lost: 1} }, "", Fail, "1 of 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := passing()

@@ -87,14 +87,20 @@ func (c *campaign) killInRecovery(ctx context.Context, p *process, after time.Du
 	return true
 }
 
+// startTimeout is how long a server may take to serve. A store that grows takes longer to recover:
+// ten times the last recovery is no reason yet to call it lost.
+func (c *campaign) startTimeout() time.Duration {
+	return max(c.cfg.StartTimeout, 10*c.lastRecovery)
+}
+
 // awaitServing returns once p serves. The error is a *serverError, or errInterrupted.
 func (c *campaign) awaitServing(ctx context.Context, p *process) error {
 	select {
 	case <-p.log.serving:
 	case <-p.done:
 		return &serverError{"the server did not start: it ended with " + p.ending(), p.log}
-	case <-time.After(c.cfg.StartTimeout):
-		return &serverError{fmt.Sprintf("the server did not serve within %v", c.cfg.StartTimeout), p.log}
+	case <-time.After(c.startTimeout()):
+		return &serverError{fmt.Sprintf("the server did not serve within %v", c.startTimeout()), p.log}
 	case <-ctx.Done():
 		return errInterrupted
 	}

@@ -89,6 +89,13 @@ func (r *Report) shortcomings(stopped string) (reasons []string) {
 	if r.KillsMidWrite == 0 {
 		reasons = append(reasons, "no kill landed while a write was in flight")
 	}
+	if r.Writes.Failed+r.Writes.Unknown > r.Writes.OK && r.Writes.OK > 0 {
+		reasons = append(reasons, fmt.Sprintf("most writes failed: %d of %d",
+			r.Writes.Failed+r.Writes.Unknown, r.Writes.Issued))
+	}
+	if r.Sync != syncAlways {
+		reasons = append(reasons, fmt.Sprintf("a server that syncs every %s may lose writes, and none was seen to be lost: the campaign cannot see", r.Sync))
+	}
 	switch {
 	case r.Config.Readers == 0:
 	case r.Reads.OK == 0:

@@ -72,9 +72,7 @@ func (c *committer) run() {
 	for {
 		select {
 		case <-c.timer.C:
-			c.scheduled = false
-			_ = c.flush() // logged; a fence or a full disk is remembered
-			c.schedule()
+			c.endInterval()
 			continue
 		case <-c.bound.C:
 			c.bounding = false
@@ -103,7 +101,28 @@ func (c *committer) commitWaiting() (closed bool) {
 			return closed
 		}
 		c.commit(g)
+		c.keepTime()
 	}
+}
+
+// keepTime does what is due by the clock, which callers who never leave the
+// queue empty must not put off.
+func (c *committer) keepTime() {
+	select {
+	case <-c.timer.C:
+		c.endInterval()
+	case <-c.bound.C:
+		c.bounding = false
+		c.raiseBound()
+	default:
+	}
+}
+
+// endInterval makes durable what an interval has gathered.
+func (c *committer) endInterval() {
+	c.scheduled = false
+	_ = c.flush() // logged; a fence or a full disk is remembered
+	c.schedule()
 }
 
 // commit ends every write of the group, in one of the three outcomes.

@@ -171,7 +171,15 @@ func (st *storage) writeFile(name string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name, err)
 	}
-	err = st.writeDurably(file, name, content)
+	err = writeAt(file, content, 0)
+	if err != nil {
+		// It is not whole and never will be, so nothing can depend on it. After
+		// a failed sync it has to stay: it may be on disk.
+		_ = file.Close()
+		_ = st.fs.Remove(st.path(name))
+		return fmt.Errorf("writing %s: %w: %w", name, errIO, err)
+	}
+	err = st.syncNew(file, name)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("closing %s: %w: %w", name, errIO, closeErr)
 	}
@@ -185,7 +193,8 @@ func (st *storage) writeFile(name string, content []byte) error {
 // remove one costs space and nothing else.
 func (st *storage) removeManifests(generations []uint64) {
 	for _, g := range generations {
-		if err := st.fs.Remove(st.path(manifestName(g))); err != nil {
+		// Of an attempt that failed there may be no file.
+		if err := st.fs.Remove(st.path(manifestName(g))); err != nil && !errors.Is(err, os.ErrNotExist) {
 			st.log.Warn("an old manifest could not be removed", "file", manifestName(g), "error", err)
 		}
 	}

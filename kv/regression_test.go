@@ -227,3 +227,46 @@ func TestClosedStoreRefusesEvenWhatTouchesNoFile(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	require.ErrorIs(t, db.Apply(new(Batch)), ErrClosed)
 }
+
+// Callers who never leave the queue empty must not put off what is due by the
+// clock.
+func TestIntervalEndsUnderSteadyLoad(t *testing.T) {
+	db := mustOpen(t, afero.NewMemMapFs(), &Options{SegmentBytes: 4 << 20, Sync: SyncEvery(time.Millisecond)})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := db.Set(fmt.Appendf(nil, "%d-%d", w, i%100), nil); err != nil {
+					t.Errorf("setting: %v", err)
+					return
+				}
+			}
+		})
+	}
+	// Far fewer bytes than would be flushed for their amount.
+	require.Eventually(t, func() bool { return db.Stats().Syncs >= 10 }, waitLimit, pollEvery)
+	require.Less(t, db.Stats().LastSeq, uint64(10*maxGatheredBytes/48))
+	close(stop)
+	wg.Wait()
+}
+
+// A manifest that was only begun is removed again, or a full disk would collect
+// one for every try.
+func TestManifestsThatFindTheDiskFullLeaveNothingBehind(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, small)
+	want := load(t, db, 30)
+	failing := fsys.Inject(faultfs.MustParse("write MANIFEST-* ENOSPC")[0])
+	for range 50 {
+		require.ErrorIs(t, db.Set([]byte("big"), make([]byte, 3000)), ErrDiskFull)
+	}
+	require.Len(t, files(t, fsys, "MANIFEST-*"), 1)
+	failing.Remove()
+	requireContents(t, reopen(t, db, fsys), want)
+}

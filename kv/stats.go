@@ -20,7 +20,7 @@ type Stats struct {
 	Groups, Records, Syncs, Bytes uint64
 
 	// Sync is the policy. Unless it is SyncAlways, a crash may lose the writes
-	// from DurableSeq on.
+	// after DurableSeq.
 	Sync SyncPolicy
 	// Fenced is nil, or the error that every write returns; it is ErrFenced
 	// and the cause.

@@ -41,6 +41,11 @@ func (st *storage) writeDurably(file afero.File, name string, b []byte) error {
 	if err := writeAt(file, b, 0); err != nil {
 		return fmt.Errorf("writing %s: %w: %w", name, errIO, err)
 	}
+	return st.syncNew(file, name)
+}
+
+// syncNew makes a file that was just created durable, and its name.
+func (st *storage) syncNew(file afero.File, name string) error {
 	// A full sync and not a data sync: the file is new, and its size and
 	// allocation have to be there as well.
 	if err := file.Sync(); err != nil {

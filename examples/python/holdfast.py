@@ -111,10 +111,14 @@ class Client:
         return self._pages(SCAN, prefix, start, end, page, lambda body: (body.bytes(), body.bytes()))
 
     def _pages(self, kind, prefix, start, end, page, entry):
-        cursor = 0
+        cursor, connection = 0, None
         while True:
+            if cursor and self._socket is not connection:
+                # A cursor belongs to its connection; another one may know the same number.
+                raise Failed("the connection of this scan is gone, and its snapshot with it")
             request = struct.pack(">Q", cursor) + _bytes(prefix) + _bytes(start) + _bytes(end)
             body = _Body(self._call(kind, request + struct.pack(">I", page)))
+            connection = self._socket
             cursor, count = body.unpack(">QI")
             for _ in range(count):
                 yield entry(body)

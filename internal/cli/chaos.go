@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -45,13 +46,19 @@ func (cmd *chaosCmd) Run(ctx context.Context, env *Env) error {
 		cfg.Progress = env.Stderr
 	}
 	r, err := chaos.Run(ctx, cfg)
+	return cmd.conclude(env.Stdout, r, err)
+}
+
+// conclude shows the report and makes the error of the command. What was found counts, and is shown,
+// even if it could not be stored.
+func (cmd *chaosCmd) conclude(out io.Writer, r *chaos.Report, err error) error {
 	if err != nil {
-		return fmt.Errorf("campaign: %w", err)
+		err = fmt.Errorf("campaign: %w", err)
 	}
-	if err := printReport(env.Stdout, r, cmd.JSON); err != nil {
+	if r == nil {
 		return err
 	}
-	return verdict(r)
+	return errors.Join(verdict(r), err, printReport(out, r, cmd.JSON))
 }
 
 func (cmd *chaosCmd) config(server []string) (chaos.Config, error) {

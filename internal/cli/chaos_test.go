@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -40,4 +41,19 @@ func TestVerdictDecidesTheExitCode(t *testing.T) {
 		require.Equal(t, want, exitCode(err))
 		require.ErrorContains(t, err, "because")
 	}
+}
+
+// A report that cannot be stored does not hide what the campaign found.
+func TestLossCountsEvenIfTheReportCannotBeStored(t *testing.T) {
+	var out strings.Builder
+	unstored := errors.New("no space for the report")
+	err := new(chaosCmd).conclude(&out, &chaos.Report{Verdict: chaos.Fail, Reason: "three writes are gone"}, unstored)
+	require.Equal(t, exitDamage, exitCode(err))
+	require.ErrorIs(t, err, unstored)
+	require.Contains(t, out.String(), "three writes are gone")
+
+	err = new(chaosCmd).conclude(&out, nil, unstored)
+	require.Equal(t, exitFailure, exitCode(err))
+	require.ErrorIs(t, err, unstored)
+	require.NoError(t, new(chaosCmd).conclude(&out, &chaos.Report{Verdict: chaos.Pass}, nil))
 }

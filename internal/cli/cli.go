@@ -21,7 +21,8 @@ type Env struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 
-	// FS holds whatever a command reads or writes on disk: configuration, values, data, reports.
+	// FS holds what a command reads or writes on disk itself: configuration, values, data. A campaign's
+	// working files and report are on the real disk, where the server that it starts can reach them.
 	FS afero.Fs
 
 	// IsTerminal reports whether somebody looks at a stream. nil: the operating system is asked.
