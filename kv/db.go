@@ -89,7 +89,7 @@ func start(st *storage, o Options, lock *storeLock, r *recovery) *DB {
 		index: r.index, recovery: r.report, committed: make(chan struct{}),
 	}
 	if !o.Sync.Always() {
-		o.Logger.Warn("writes are acknowledged before they are durable: a crash may lose the last interval", "interval", o.Sync.Interval())
+		o.Logger.Warn("writes are acknowledged before they are durable: a crash may lose the last interval", "interval", o.Sync.String())
 	}
 	db.segmentCount.Store(int64(r.report.Segments))
 	db.committer = newCommitter(db, r)
