@@ -38,7 +38,12 @@ type committer struct {
 	scheduled bool
 	bound     *time.Timer // runs while the manifest's bound is behind durable
 	bounding  bool
-	full      bool // the last attempt to make room or to flush found the disk full
+	boundWait time.Duration // until the bound is raised; longer after failures
+	full      bool          // the last attempt to make room or to flush found the disk full
+
+	placedIn place     // of buf, in a segment that was given up
+	retryAt  time.Time // when a fenced store may try to go on; zero: never
+	failures int       // fences and failed attempts since the last good sync
 }
 
 // maxGatheredBytes is how much an interval gathers before it is written early,
@@ -58,6 +63,7 @@ func newCommitter(db *DB, r *recovery) *committer {
 		outdated:  []uint64{r.manifest.generation},
 		timer:     time.NewTimer(time.Hour),
 		bound:     time.NewTimer(time.Hour),
+		boundWait: db.opts.boundEvery,
 		publisher: startPublisher(db),
 	}
 	c.timer.Stop()
@@ -138,6 +144,9 @@ func (c *committer) commit(g *group) {
 			g.finish(err)
 			return
 		}
+		if g.seg != c.active { // it failed where fill had placed it
+			g.placeAtStart(c.active)
+		}
 		c.deliver(g)
 		return
 	}
@@ -169,14 +178,13 @@ func (c *committer) acknowledgeGathered(g *group) {
 // admit makes room for the records of the group. Nothing of them has been
 // written when it fails, so the group failed for certain.
 func (c *committer) admit(g *group) error {
-	if err := c.db.fenceError(); err != nil {
-		return err
+	if c.db.fenceError() != nil {
+		return c.resume(g.bytes)
 	}
 	if g.bytes == 0 {
 		return nil
 	}
-	roomInSegment := c.active != nil && c.tail.offset+g.bytes <= c.active.header.capacity
-	if roomInSegment && len(c.buf) < maxGatheredBytes && !c.full {
+	if c.hasRoom(g.bytes) && len(c.buf) < maxGatheredBytes && !c.full {
 		return nil
 	}
 	if err := c.flush(); err != nil {
@@ -185,10 +193,17 @@ func (c *committer) admit(g *group) error {
 		}
 		return err
 	}
-	if roomInSegment {
+	if c.hasRoom(g.bytes) {
 		return nil
 	}
-	return c.rotate(g.bytes)
+	if err := c.rotate(g.bytes); err != nil {
+		return c.rotateFailed(err)
+	}
+	return nil
+}
+
+func (c *committer) hasRoom(bytes int64) bool {
+	return c.active != nil && c.tail.offset+bytes <= c.active.header.capacity
 }
 
 // fill places the group's records behind the tail, in buf.
@@ -205,24 +220,34 @@ func (c *committer) fill(g *group) {
 	g.lastSeq = c.tail.seq - 1
 }
 
-// flush writes buf and syncs it. When it returns nil, everything up to tail is
-// durable.
+// flush makes buf durable. When it returns nil, everything up to tail is.
 func (c *committer) flush() error {
-	if len(c.buf) == 0 {
+	switch {
+	case len(c.buf) == 0:
+		return nil
+	case c.db.fenceError() != nil:
+		return c.resume(0)
+	case c.active == nil:
+		if err := c.restart(0); err != nil {
+			return c.cutOff(err)
+		}
 		return nil
 	}
-	if err := c.db.fenceError(); err != nil {
-		return err
+	if err := c.writeBuf(); err != nil {
+		return c.writeFailed(err)
 	}
+	return nil
+}
+
+// writeBuf writes buf to the active segment and syncs it.
+func (c *committer) writeBuf() error {
 	seg := c.active
 	if err := writeAt(seg.file, c.buf, c.durable.offset); err != nil {
-		return c.writeFailed(fmt.Errorf("writing %d bytes to %s at offset %d: %w",
-			len(c.buf), seg.name, c.durable.offset, err))
+		return fmt.Errorf("writing %d bytes to %s at offset %d: %w",
+			len(c.buf), seg.name, c.durable.offset, err)
 	}
 	if err := vfs.SyncData(seg.file); err != nil {
-		// The kernel may have marked the pages clean: this file is never
-		// synced again in the hope of better news.
-		return c.lost(fmt.Errorf("syncing %s: %w", seg.name, err))
+		return fmt.Errorf("syncing %s: %w: %w", seg.name, errIO, err)
 	}
 	c.db.counters.syncs.Add(1)
 	c.db.counters.bytes.Add(uint64(len(c.buf)))
@@ -235,6 +260,7 @@ func (c *committer) settleTail() {
 	c.tail.durable = c.tail.offset
 	c.durable = c.tail
 	c.full = false
+	c.failures = 0
 	c.db.durableSeq.Store(c.tail.seq - 1)
 	if !c.db.opts.Sync.Always() {
 		c.db.setGathered(gathered{})
@@ -250,36 +276,6 @@ func (c *committer) dropBuf() {
 	c.buf = c.buf[:0]
 }
 
-// writeFailed decides what a failed write of buf means. Part of buf may be in
-// the file, so as things stand its outcome is unknown.
-func (c *committer) writeFailed(cause error) error {
-	if !isDiskFull(cause) {
-		return c.lost(cause)
-	}
-	if !c.db.opts.Sync.Always() {
-		// It was acknowledged and is still in memory: try again later.
-		return c.diskFull(cause)
-	}
-	// Once a manifest seals the segment before it, the group can never
-	// appear, and has failed for certain.
-	c.sealActive()
-	c.tail = c.durable
-	c.dropBuf()
-	if err := c.writeManifest(); err != nil {
-		return c.lost(fmt.Errorf("%w; cutting it off failed too: %w", cause, err))
-	}
-	return c.diskFull(cause)
-}
-
-// lost ends a group whose outcome nobody can know, and fences the store.
-func (c *committer) lost(cause error) error {
-	c.db.fence(cause)
-	if c.db.opts.Sync.Always() {
-		c.dropBuf() // never visible; an interval's records stay readable
-	}
-	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, cause)
-}
-
 func (c *committer) diskFull(cause error) error {
 	if !c.full {
 		c.full = true
@@ -288,10 +284,19 @@ func (c *committer) diskFull(cause error) error {
 	return fmt.Errorf("%w: %w", ErrDiskFull, cause)
 }
 
-// schedule starts the interval's timer while records wait for it.
+// schedule starts the interval's timer while records wait for it; with the
+// store fenced, for the next attempt to go on.
 func (c *committer) schedule() {
-	if len(c.buf) > 0 && !c.scheduled && c.db.fenceError() == nil {
-		c.scheduled = true
-		c.timer.Reset(c.db.opts.Sync.Interval())
+	if len(c.buf) == 0 || c.scheduled {
+		return
 	}
+	wait := c.db.opts.Sync.Interval()
+	if c.db.fenceError() != nil {
+		if c.retryAt.IsZero() {
+			return
+		}
+		wait = max(wait, time.Until(c.retryAt))
+	}
+	c.scheduled = true
+	c.timer.Reset(wait)
 }

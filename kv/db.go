@@ -125,6 +125,7 @@ func (db *DB) find(key []byte) (l location, value []byte, err error) {
 	if !ok {
 		return l, nil, ErrNotFound
 	}
+	l = l.now()
 	return l, db.gathered.value(l, len(key)), nil
 }
 
@@ -136,6 +137,15 @@ func (g *gathered) value(l location, keyLen int) []byte {
 	}
 	from := l.offset() - g.base + recordHeaderBytes + int64(keyLen)
 	return append([]byte{}, g.records[from:from+int64(l.valueLen)]...)
+}
+
+// moveGathered tells readers that the gathered records, which the index has at
+// from, are to be found at to.
+func (db *DB) moveGathered(from, to place, records []byte) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	from.seg.moved = &move{from: from.offset, to: to}
+	db.gathered = gathered{seg: to.seg, base: to.offset, records: records}
 }
 
 func (db *DB) setGathered(g gathered) {
@@ -256,10 +266,10 @@ func (db *DB) commit(w *write) (existed bool, err error) {
 	return w.existed, w.err
 }
 
-// fence stops writes for good. The first cause is kept.
+// fence stops writes until the committer ends it. The first cause is kept.
 func (db *DB) fence(cause error) {
 	if db.fenced.CompareAndSwap(nil, &cause) {
-		db.opts.Logger.Error("writes are fenced until the store is opened again", "error", cause)
+		db.opts.Logger.Error("writes are fenced until the storage works again", "error", cause)
 	}
 }
 

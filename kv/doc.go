@@ -25,11 +25,12 @@
 // remains of a full one. A torn tail, which a crash leaves behind and nobody
 // was told OK for, is cut, counted and logged.
 //
-// A failed sync is believed. After a failed write or sync the store is fenced:
-// reads go on, writes return ErrFenced, nothing since the last good sync was
-// acknowledged, and that file is not synced again. A full disk does not
-// fence, unless it shows only at a sync: writes return ErrDiskFull and resume by
-// themselves.
+// A failed sync is believed. After a failed write or sync nothing since the last
+// good sync counts as durable, and that file is neither written nor synced
+// again: the write goes on in a new file, and only if that fails too the store
+// is fenced. Then reads go on, writes return ErrFenced, and resume by themselves
+// once the storage works again. A full disk does not fence: writes return
+// ErrDiskFull and resume as soon as there is space.
 //
 // Concurrency. Every method of DB and Snapshot may be called from any
 // goroutine, at any time. Writes that are under way together share one sync.

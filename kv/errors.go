@@ -29,14 +29,16 @@ var (
 	// ErrClosed is returned when the store, or the snapshot, is closed.
 	ErrClosed = errors.New("closed")
 	// ErrOutcomeUnknown is returned by a write that may or may not have been
-	// applied: its group was handed to the file system and then a write or a
-	// sync failed. The next Open decides, and from then on it stays decided.
-	// Any other error of a write means that it is certainly not applied and
-	// never will be.
+	// applied: its group was handed to the file system, then a write or a sync
+	// failed, and so did every attempt to put it elsewhere or to rule it out.
+	// No reader sees it. The next Open decides; once the store takes writes
+	// again without one, it was not applied. Any other error of a write means
+	// that it is certainly not applied and never will be.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrFenced is returned by every write after a failed write or sync; the
-	// error also holds the cause. Reads go on. Only opening the store again
-	// ends it.
+	// ErrFenced is returned by every write while the storage fails; the error
+	// also holds the first cause. Reads go on. The store tries to go on in new
+	// files when a write comes, a second after the failure and then less and
+	// less often, up to every half minute.
 	ErrFenced = errors.New("writes are fenced")
 	// ErrDiskFull is returned by a write that found no space, or no quota. It
 	// is certainly not applied, and writes resume by themselves once there is

@@ -1,9 +1,11 @@
 package kv
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -17,10 +19,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small makes segments rotate after a few dozen records.
-var small = &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour}
+var small = &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Hour}
 
 // roomy keeps a test's records in one segment.
-var roomy = &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour}
+var roomy = &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Hour}
 
 const dir = "/data/store"
 
@@ -39,7 +41,9 @@ func mustOpen(t testing.TB, fsys afero.Fs, opts *Options) *DB {
 func reopen(t testing.TB, db *DB, fsys afero.Fs) *DB {
 	t.Helper()
 	abandon(db)
-	return mustOpen(t, fsys, &Options{SegmentBytes: db.opts.SegmentBytes, boundEvery: time.Hour})
+	opts := *small
+	opts.SegmentBytes = db.opts.SegmentBytes
+	return mustOpen(t, fsys, &opts)
 }
 
 // abandon leaves the store as SIGKILL would: the lock is free, and nothing else
@@ -126,3 +130,8 @@ const (
 	waitLimit = 10 * time.Second
 	pollEvery = time.Millisecond
 )
+
+// errIsAny reports whether err is one of the targets.
+func errIsAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}

@@ -97,13 +97,13 @@ func TestIntervalSaysSoInTheLogAndInStats(t *testing.T) {
 	require.Equal(t, "100ms", db.Stats().Sync.String())
 }
 
-func TestIntervalWhoseSyncFailsIsFenced(t *testing.T) {
+func TestIntervalWhoseSyncsFailIsFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := faultfs.New(afero.NewMemMapFs())
 		db := mustOpen(t, fsys, gathering)
 		want := load(t, db, 5)
 		require.NoError(t, db.Sync())
-		fsys.Inject(faultfs.MustParse(`sync *.seg #1 EIO`)[0])
+		failing := fsys.Inject(faultfs.MustParse(`sync * EIO`)[0])
 		require.NoError(t, db.Set([]byte("gathered"), []byte("v")))
 		time.Sleep(interval)
 		synctest.Wait()
@@ -116,6 +116,7 @@ func TestIntervalWhoseSyncFailsIsFenced(t *testing.T) {
 		require.ErrorIs(t, err, syscall.EIO)
 		require.ErrorContains(t, err, "1 acknowledged record")
 		fsys.CheckFired(t)
+		failing.Remove()
 		db = mustOpen(t, fsys, gathering)
 		delete(want, "gathered")
 		requireReadsAreTruthful(t, db, want)

@@ -19,6 +19,30 @@ func newLocation(seg *segment, h *recordHeader, offset int64) location {
 	return location{seg: seg, seq: h.seq, slot: uint32(offset / recordAlign), valueLen: h.valueLen}
 }
 
+// place is an offset in a segment.
+type place struct {
+	seg    *segment
+	offset int64
+}
+
+// move says that the records of a segment from an offset on were written to
+// another one instead, in the same order.
+type move struct {
+	from int64
+	to   place
+}
+
+// now returns where the record of l stands by now. An interval policy lets
+// readers see records before they are in their file; when that file fails they
+// are written to another. The caller holds db.mu.
+func (l location) now() location {
+	for m := l.seg.moved; m != nil && l.offset() >= m.from; m = l.seg.moved {
+		l.slot = uint32((l.offset() - m.from + m.to.offset) / recordAlign)
+		l.seg = m.to.seg
+	}
+	return l
+}
+
 func (l location) offset() int64 { return int64(l.slot) * recordAlign }
 
 // readValue reads the record at l, verifies all of it, and returns its value,

@@ -16,6 +16,7 @@ const (
 	defaultSegmentBytes  = 64 << 20
 	defaultMaxValueBytes = 64 << 20
 	defaultBoundEvery    = time.Second
+	defaultResumeEvery   = time.Second
 
 	minSegmentBytes = 4 << 10
 	maxSegmentBytes = 16 << 30
@@ -41,6 +42,9 @@ type Options struct {
 	// boundEvery is how long a durable record may wait until a manifest says
 	// that it is durable. Zero is defaultBoundEvery.
 	boundEvery time.Duration
+	// resumeEvery is how long a fenced store waits before it first tries to go
+	// on. Zero is defaultResumeEvery.
+	resumeEvery time.Duration
 }
 
 // withDefaults returns the options with defaults filled in, or an error that
@@ -58,6 +62,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.boundEvery == 0 {
 		opts.boundEvery = defaultBoundEvery
+	}
+	if opts.resumeEvery == 0 {
+		opts.resumeEvery = defaultResumeEvery
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

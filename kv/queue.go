@@ -51,6 +51,17 @@ type group struct {
 	lastSeq uint64   // of the last record, set by the committer
 }
 
+// placeAtStart notes that the records of the group, and nothing else, stand at
+// the start of seg, with the sequence numbers that they had.
+func (g *group) placeAtStart(seg *segment) {
+	g.seg = seg
+	offset := int64(segmentHeaderBytes)
+	for _, w := range g.writes {
+		w.offset = offset
+		offset += int64(len(w.records))
+	}
+}
+
 // finish gives every write of the group the same outcome and wakes the callers.
 func (g *group) finish(err error) {
 	for _, w := range g.writes {

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // smallSegmentBytes is what a new segment asks for when there is no space for
 // a full one.
 const smallSegmentBytes = 64 << 10
+
+// maxBoundWait bounds the time between two attempts to raise the bound: each one
+// that fails leaves a file until one succeeds.
+const maxBoundWait = time.Minute
 
 // newSegmentID draws the id that tells a segment file from every other that
 // ever has its number.
@@ -22,7 +27,7 @@ func newSegmentID() uint64 { return rand.Uint64() }
 func (c *committer) rotate(size int64) error {
 	seg, err := c.beginSegment(segmentHeaderBytes + size)
 	if err != nil {
-		return c.rotateFailed(err)
+		return err
 	}
 	c.sealActive()
 	c.manifest.entries = append(c.manifest.entries, newEntry(&seg.header))
@@ -31,7 +36,7 @@ func (c *committer) rotate(size int64) error {
 		// the next attempt takes it.
 		c.manifest.entries = c.manifest.entries[:len(c.manifest.entries)-1]
 		c.prepared = seg
-		return c.rotateFailed(err)
+		return err
 	}
 	c.prepared = nil
 	c.active = seg
@@ -43,12 +48,14 @@ func (c *committer) rotate(size int64) error {
 	return nil
 }
 
+// rotateFailed says what a failed rotation means for the group that asked for
+// room: it failed for certain.
 func (c *committer) rotateFailed(err error) error {
 	switch {
 	case isDiskFull(err):
 		return c.diskFull(err)
 	case errors.Is(err, errIO):
-		c.db.fence(err)
+		c.fence(err)
 		return c.db.fenceError()
 	}
 	return fmt.Errorf("beginning a segment: %w", err)
@@ -148,7 +155,7 @@ func (c *committer) scheduleBound() {
 	e := c.manifest.active()
 	if e != nil && !c.bounding && (c.dirty || e.position() != c.durable.position()) {
 		c.bounding = true
-		c.bound.Reset(c.db.opts.boundEvery)
+		c.bound.Reset(c.boundWait)
 	}
 }
 
@@ -159,16 +166,15 @@ func (c *committer) raiseBound() {
 	if c.db.fenceError() != nil || c.active == nil {
 		return
 	}
-	err := c.writeManifest()
-	switch {
-	case err == nil:
-		return
-	case errors.Is(err, errIO) && !isDiskFull(err):
-		c.db.fence(err)
+	if err := c.writeManifest(); err != nil {
+		// Every record up to here is durable in its segment, and the next
+		// attempt writes another file: nothing is in doubt.
+		c.boundWait = min(2*c.boundWait, max(maxBoundWait, c.db.opts.boundEvery))
+		c.db.opts.Logger.Warn("how far the log is durable could not be noted; trying again", "error", err)
+		c.scheduleBound()
 		return
 	}
-	c.db.opts.Logger.Warn("how far the log is durable could not be noted; trying again", "error", err)
-	c.scheduleBound()
+	c.boundWait = c.db.opts.boundEvery
 }
 
 // finishUp is the committer's part of Close: it makes everything durable and

@@ -158,6 +158,7 @@ func (s *Snapshot) pair(key string, l location, keyOnly bool) (Pair, error) {
 		return p, nil
 	}
 	s.db.mu.RLock()
+	l = l.now()
 	p.Value = s.db.gathered.value(l, len(key))
 	s.db.mu.RUnlock()
 	if p.Value != nil {

@@ -112,13 +112,14 @@ func (h *segmentHeader) chainStart() uint32 {
 	return le.Uint32(h.encode()[64:])
 }
 
-// segment is an open segment file. Its fields do not change once it is
-// published to readers; file is safe for concurrent ReadAt.
+// segment is an open segment file. Its fields, but for moved, do not change
+// once it is published to readers; file is safe for concurrent ReadAt.
 type segment struct {
 	header   segmentHeader
 	identity uint32
 	name     string // inside the store's directory
 	file     afero.File
+	moved    *move // guarded by db.mu; nil: every record is where it was placed
 }
 
 func newSegment(h segmentHeader, file afero.File) *segment {

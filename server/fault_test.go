@@ -46,11 +46,26 @@ func (p *peer) end(r *running) error {
 	return r.end(p.t)
 }
 
-func TestFailedSyncIsReportedAsUnknownAndThenFenced(t *testing.T) {
+func TestFailedSyncCostsNobodyAnythingIfAnotherFileWorks(t *testing.T) {
 	fsys := faultfs.New(afero.NewMemMapFs())
 	r, p := runOn(t, fsys)
 	want := acknowledged(p, 10)
 	fsys.Inject(faultfs.MustParse(`sync *.seg #1 EIO`)[0])
+	require.Equal(t, wire.StatusOK, p.set("moved", "v").Status)
+	want["moved"] = "v"
+	p.requireHas(want)
+	fsys.CheckFired(t)
+	require.NoError(t, p.end(r))
+	r, p = runOn(t, fsys)
+	p.requireHas(want)
+	require.NoError(t, p.end(r))
+}
+
+func TestFailedSyncsAreReportedAsUnknownAndThenFenced(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	r, p := runOn(t, fsys)
+	want := acknowledged(p, 10)
+	failing := fsys.Inject(faultfs.MustParse(`sync * EIO`)[0])
 
 	require.Equal(t, wire.StatusOutcomeUnknown, p.set("unknown", "v").Status)
 	require.Equal(t, wire.StatusFenced, p.set("fenced", "v").Status)
@@ -60,6 +75,7 @@ func TestFailedSyncIsReportedAsUnknownAndThenFenced(t *testing.T) {
 	p.requireHas(want)
 	_ = p.end(r)
 	fsys.CheckFired(t)
+	failing.Remove()
 
 	r, p = runOn(t, fsys)
 	p.requireHas(want)
@@ -74,12 +90,14 @@ func TestTornWriteIsReportedAsUnknownAndLosesNothingAcknowledged(t *testing.T) {
 		r, p := runOn(t, fsys)
 		want := acknowledged(p, 10)
 		fsys.Inject(faultfs.MustParse(fmt.Sprintf(`write *.seg #1 tear=%d EIO`, tear))[0])
+		creating := fsys.Inject(faultfs.MustParse(`create * EIO`)[0]) // so that nothing can go on elsewhere
 
 		require.Equal(t, wire.StatusOutcomeUnknown, p.set("torn", "a value of some length").Status)
 		require.Equal(t, wire.StatusFenced, p.set("fenced", "v").Status)
 		p.requireHas(want)
 		_ = p.end(r)
 		fsys.CheckFired(t)
+		creating.Remove()
 
 		r, p = runOn(t, fsys)
 		p.requireHas(want)
