@@ -87,6 +87,7 @@
 // counts every call that matches it, struck or not. With p= a call is struck
 // when a number drawn from the seed and the number of that call is small enough,
 // so that neither time, nor other rules, nor other calls change which ones are.
+// Two rules with one seed draw the same numbers: give each a seed of its own.
 //
 // A call that fails with an errno fails with an [io/fs.PathError] around it and
 // has had no effect on the file system below: a failed write writes nothing
