@@ -1,6 +1,7 @@
 package faultfs
 
 import (
+	"errors"
 	"os"
 	"sync"
 
@@ -36,12 +37,12 @@ func newFile(fs *FS, below afero.File, name string, flag int, node *inode) *file
 
 // Read is an OpRead.
 func (f *file) Read(p []byte) (int, error) {
-	return value(f.fs, OpRead, func() (int, error) { return f.File.Read(p) }, f.name)
+	return f.read(p, transfer{below: f.File.Read, start: f.cursor, cursor: true})
 }
 
 // ReadAt is an OpRead.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	return value(f.fs, OpRead, func() (int, error) { return f.File.ReadAt(p, off) }, f.name)
+	return f.read(p, transfer{start: at(off), below: func(p []byte) (int, error) { return f.File.ReadAt(p, off) }})
 }
 
 // Seek is an OpSeek.
@@ -51,7 +52,7 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 
 // Write is an OpWrite.
 func (f *file) Write(p []byte) (int, error) {
-	return f.write(p, func(p []byte) (int, error) { return f.writeCharged(p, f.position, f.File.Write) })
+	return f.write(p, transfer{below: f.File.Write, start: f.position, cursor: true})
 }
 
 // WriteString is an OpWrite.
@@ -59,29 +60,7 @@ func (f *file) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
 // WriteAt is an OpWrite.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
-	at := func(int64) (int64, error) { return off, nil }
-	return f.write(p, func(p []byte) (int, error) {
-		return f.writeCharged(p, at, func(p []byte) (int, error) { return f.File.WriteAt(p, off) })
-	})
-}
-
-// write makes one write below unless a rule strikes it or a part of it.
-func (f *file) write(p []byte, below func([]byte) (int, error)) (n int, err error) {
-	rule := f.fs.strike(OpWrite, f.name)
-	switch {
-	case rule == nil:
-		return below(p)
-	case rule.After:
-		if n, err = below(p); err != nil {
-			return n, err
-		}
-		n = 0
-	case rule.TearBytes > 0 && len(p) > 0:
-		if n, err = below(p[:min(rule.TearBytes, len(p))]); err != nil {
-			return n, err
-		}
-	}
-	return n, injectedError(OpWrite, f.name, rule.errno())
+	return f.write(p, transfer{start: at(off), below: func(p []byte) (int, error) { return f.File.WriteAt(p, off) }})
 }
 
 // Truncate is an OpTruncate.
@@ -100,16 +79,18 @@ func (f *file) Preallocate(size int64) error {
 
 // Sync is an OpSync, or an OpSyncDir when the file is a directory.
 func (f *file) Sync() error {
-	op := OpSync
+	c := call{op: OpSync, names: []string{f.name}, node: f.inode}
 	if f.flag&(os.O_WRONLY|os.O_RDWR) == 0 && f.isDir() {
-		op = OpSyncDir
+		c.op = OpSyncDir
+		return f.fs.sync(c, f.File.Sync, func(p Personality) error { return f.fs.failDir(f.fs.nameOf(f.inode), p) })
 	}
-	return f.fs.run(op, f.File.Sync, f.name)
+	return f.fs.sync(c, f.File.Sync, f.fail)
 }
 
 // SyncData is an OpSync.
 func (f *file) SyncData() error {
-	return f.fs.run(OpSync, func() error { return vfs.SyncData(f.File) }, f.name)
+	return f.fs.sync(call{op: OpSync, names: []string{f.name}, node: f.inode},
+		func() error { return vfs.SyncData(f.File) }, f.fail)
 }
 
 // Stat is an OpStat.
@@ -149,11 +130,13 @@ func (f *file) TryLock() error {
 // Close is an OpClose. It closes the file below, and gives back its lock, even
 // when a rule makes it fail: a file that cannot be closed would leak.
 func (f *file) Close() error {
-	rule := f.fs.strike(OpClose, f.name)
+	o := f.fs.strike(call{op: OpClose, names: []string{f.name}})
+	struck := o.before()
 	err := f.release()
-	if err == nil && rule != nil {
-		return injectedError(OpClose, f.name, rule.errno())
+	if struck != nil && (err == nil || errors.Is(struck, vfs.ErrCrashed)) {
+		return struck
 	}
+	err, _ = o.afterwards(err)
 	return err
 }
 

@@ -30,6 +30,11 @@ type FS struct {
 	all    []*Injection // the active and the removed
 	trace  Trace
 	inodes inodeTable
+
+	// What rules leave behind; guarded by mu.
+	aborted bool // every call that would change anything fails with EROFS
+	crashed bool // every call fails
+	onCrash func(vfs.Lost)
 }
 
 var (
@@ -42,7 +47,7 @@ var (
 	_ vfs.Locker       = (*file)(nil)
 )
 
-// New wraps base and injects the rules. It panics when one is not valid.
+// New wraps base and injects the rules. It panics when Check refuses one.
 func New(base afero.Fs, rules ...Rule) *FS {
 	fs := &FS{base: base, inodes: inodeTable{}}
 	for _, r := range rules {
@@ -51,13 +56,13 @@ func New(base afero.Fs, rules ...Rule) *FS {
 	return fs
 }
 
-// Inject adds a rule, which starts to count now. It panics when the rule is not
-// valid; check rules that come from outside with Rule.Validate or ParseRule.
+// Inject adds a rule, which starts to count now. It panics when Check refuses
+// the rule; ask Check first about rules that come from outside.
 func (fs *FS) Inject(r Rule) *Injection {
-	if err := r.Validate(); err != nil {
+	if err := fs.Check(r); err != nil {
 		panic(err)
 	}
-	inj := &Injection{fs: fs, rule: r, quota: newQuota(r)}
+	inj := &Injection{fs: fs, rule: r, quota: newQuota(r), gate: make(chan struct{})}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.active = append(fs.active, inj)
@@ -74,17 +79,17 @@ func (fs *FS) run(op Op, below func() error, names ...string) error {
 // value is run for a call that returns something. A struck call returns the
 // zero value, even when it had its effect.
 func value[T any](fs *FS, op Op, below func() (T, error), names ...string) (T, error) {
-	rule := fs.strike(op, names...)
-	if rule == nil {
-		return below()
-	}
 	var none T
-	if rule.After {
-		if v, err := below(); err != nil {
-			return v, err
-		}
+	o := fs.strike(call{op: op, names: names})
+	if err := o.before(); err != nil {
+		return none, err
 	}
-	return none, injectedError(op, names[0], rule.errno())
+	v, err := below()
+	err, struck := o.afterwards(err)
+	if struck {
+		return none, err
+	}
+	return v, err
 }
 
 // Name returns the name of the file system below in "faultfs(…)".
@@ -111,19 +116,20 @@ func (fs *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, err
 }
 
 func (fs *FS) open(op Op, name string, flag int, below func() (afero.File, error)) (afero.File, error) {
-	rule := fs.strike(op, name)
-	if rule != nil && !rule.After {
-		return nil, injectedError(op, name, rule.errno())
-	}
-	f, err := fs.openCharged(op, name, flag, below)
-	if err != nil {
+	writes := flag&(os.O_WRONLY|os.O_RDWR|os.O_TRUNC) != 0
+	o := fs.strike(call{op: op, names: []string{name}, opens: writes})
+	if err := o.before(); err != nil {
 		return nil, err
 	}
-	if rule != nil {
-		_ = f.Close() // the caller never learns that it was open
-		return nil, injectedError(op, name, rule.errno())
+	f, err := fs.openCharged(op, name, flag, below)
+	opened := err == nil
+	if err, _ = o.afterwards(err); err == nil {
+		return f, nil
 	}
-	return f, nil
+	if opened {
+		_ = f.release() // the caller never learns that it was open
+	}
+	return nil, err
 }
 
 // Mkdir is an OpMkdir.
@@ -180,7 +186,9 @@ func (fs *FS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
 
 // SyncDir is an OpSyncDir.
 func (fs *FS) SyncDir(dir string) error {
-	return fs.run(OpSyncDir, func() error { return vfs.SyncDir(fs.base, dir) }, dir)
+	return fs.sync(call{op: OpSyncDir, names: []string{dir}},
+		func() error { return vfs.SyncDir(fs.base, dir) },
+		func(p Personality) error { return fs.failDir(dir, p) })
 }
 
 // Chmod is an OpAttr.

@@ -8,26 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// clause is one optional part of a rule. A new effect is a field of Rule, a
-// clause here and its meaning in the call that it changes.
-type clause struct {
-	name string
-	// print returns the clause as text, or "" when r does without it.
-	print func(r Rule) string
-	// parse reads a word; ok is false when the word is not this clause.
-	parse func(r *Rule, word string) (ok bool, err error)
-}
-
-// clauses stand in the order in which they print.
-var clauses = []clause{
-	{"occurrence", printOccurrence, parseOccurrence},
-	number("heal", func(r *Rule) *int { return &r.Heal }),
-	number("tear", func(r *Rule) *int { return &r.TearBytes }),
-	{"quota", printQuota, parseQuota},
-	{"errno", func(r Rule) string { return errnoName(r.Err) }, parseErrno},
-	{"after", printAfter, parseAfter},
-}
-
 // String prints the rule so that ParseRule reads it back.
 func (r Rule) String() string {
 	words := []string{string(r.Op), printPath(r.Path)}
@@ -117,112 +97,6 @@ func parseClause(r *Rule, word string) (name string, err error) {
 		}
 	}
 	return "", fmt.Errorf("%q is not part of the grammar", word)
-}
-
-// number is the clause name=n, n at least 1, for a field where zero is absence.
-func number(name string, field func(*Rule) *int) clause {
-	return clause{
-		name: name,
-		print: func(r Rule) string {
-			n := *field(&r)
-			if n == 0 {
-				return ""
-			}
-			return name + "=" + strconv.Itoa(n)
-		},
-		parse: func(r *Rule, word string) (bool, error) {
-			text, ok := strings.CutPrefix(word, name+"=")
-			if !ok {
-				return false, nil
-			}
-			n, err := parseCount(text)
-			*field(r) = n
-			return true, err
-		},
-	}
-}
-
-func parseCount(text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, err
-	}
-	if n < 1 {
-		return 0, errors.New("the number must be at least 1")
-	}
-	return n, nil
-}
-
-func printOccurrence(r Rule) string {
-	switch {
-	case r.N == 0:
-		return ""
-	case r.Sticky:
-		return "#" + strconv.Itoa(r.N) + "+"
-	}
-	return "#" + strconv.Itoa(r.N)
-}
-
-func parseOccurrence(r *Rule, word string) (bool, error) {
-	text, ok := strings.CutPrefix(word, "#")
-	if !ok {
-		return false, nil
-	}
-	text, r.Sticky = strings.CutSuffix(text, "+")
-	var err error
-	r.N, err = parseCount(text)
-	return true, err
-}
-
-func printQuota(r Rule) string {
-	switch r.Quota {
-	case 0:
-		return ""
-	case Full:
-		return "quota=0"
-	}
-	return "quota=" + strconv.FormatInt(r.Quota, 10)
-}
-
-func parseQuota(r *Rule, word string) (bool, error) {
-	text, ok := strings.CutPrefix(word, "quota=")
-	if !ok {
-		return false, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err != nil:
-		return true, err
-	case n < 0:
-		return true, errors.New("the number must not be negative")
-	case n == 0:
-		n = Full
-	}
-	r.Quota = n
-	return true, nil
-}
-
-func parseErrno(r *Rule, word string) (bool, error) {
-	errno, ok := errnoNamed(word)
-	if ok {
-		r.Err = errno
-	}
-	return ok, nil
-}
-
-func printAfter(r Rule) string {
-	if r.After {
-		return "after"
-	}
-	return ""
-}
-
-func parseAfter(r *Rule, word string) (bool, error) {
-	if word != "after" {
-		return false, nil
-	}
-	r.After = true
-	return true, nil
 }
 
 func printPath(glob string) string {

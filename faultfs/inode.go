@@ -4,20 +4,38 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/afero"
 )
 
-// inode is a file that is open at least once. It is what remains of a file that
+// inode is a file that is open at least once, or that owes a late error. It is what remains of a file that
 // was removed while open, and what a rename gives a new name.
 type inode struct {
 	name     string // clean name in the table; the last one when unlinked
 	handles  int
-	unlinked bool // its space is free only once the last handle is closed
+	unlinked bool          // its space is free only once the last handle is closed
+	late     syscall.Errno // what the next sync fails with; zero is nothing
 }
 
-// inodeTable holds the open files that have a name. Guarded by fs.mu.
+// inodeTable holds those that have a name. Guarded by fs.mu.
 type inodeTable map[string]*inode
+
+// get returns the inode called name, a new one if need be.
+func (t inodeTable) get(name string) *inode {
+	name = filepath.Clean(name)
+	if t[name] == nil {
+		t[name] = &inode{name: name}
+	}
+	return t[name]
+}
+
+// drop forgets an inode that nothing has a use for any more.
+func (t inodeTable) drop(node *inode) {
+	if node.handles == 0 && node.late == 0 && !node.unlinked {
+		delete(t, node.name)
+	}
+}
 
 // at returns the open files called name or, name being a directory, below it.
 func (t inodeTable) at(name string) []*inode {
@@ -35,25 +53,27 @@ func (t inodeTable) at(name string) []*inode {
 func (fs *FS) retain(name string) *inode {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	name = filepath.Clean(name)
-	node := fs.inodes[name]
-	if node == nil {
-		node = &inode{name: name}
-		fs.inodes[name] = node
-	}
+	node := fs.inodes.get(name)
 	node.handles++
 	return node
 }
 
+// nameOf returns the name that an open file has now, or had last.
+func (fs *FS) nameOf(node *inode) string {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return node.name
+}
+
 // forget takes the files at name out of the table and marks them unlinked. The
-// result says which names those were.
+// result says which names those were that are open.
 func (fs *FS) forget(name string) map[string]bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	gone := map[string]bool{}
 	for _, node := range fs.inodes.at(name) {
 		node.unlinked = true
-		gone[node.name] = true
+		gone[node.name] = node.handles > 0
 		delete(fs.inodes, node.name)
 	}
 	return gone
@@ -151,8 +171,6 @@ func (fs *FS) releaseInode(node *inode) (gone bool) {
 	if node.handles > 0 {
 		return false
 	}
-	if !node.unlinked {
-		delete(fs.inodes, node.name)
-	}
+	fs.inodes.drop(node)
 	return node.unlinked
 }

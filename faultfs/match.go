@@ -17,6 +17,10 @@ type Injection struct {
 	calls int // matching calls seen
 	fired int // calls struck
 	quota quota
+	// waiting counts the calls that wait for the gate, which is closed to let
+	// them go on and then replaced.
+	waiting int
+	gate    chan struct{}
 }
 
 // Rule returns the rule as it was injected.
@@ -30,14 +34,16 @@ func (i *Injection) Calls() int {
 	return i.calls
 }
 
-// Fired returns how many calls the rule has struck so far.
+// Fired returns how many calls the rule has struck so far. A rule that only
+// counts has fired as often as it has counted, though it leaves no trace.
 func (i *Injection) Fired() int {
 	i.fs.mu.Lock()
 	defer i.fs.mu.Unlock()
 	return i.fired
 }
 
-// Remove ends the fault. The counters keep their values, and a rule that is
+// Remove ends the fault and lets the calls go on that wait for it. What has
+// been struck keeps its fate. The counters keep their values, and a rule that is
 // removed without having fired is still reported by Unfired. Removing twice
 // does nothing.
 func (i *Injection) Remove() {
@@ -46,31 +52,10 @@ func (i *Injection) Remove() {
 	for at, active := range i.fs.active {
 		if active == i {
 			i.fs.active = append(i.fs.active[:at:at], i.fs.active[at+1:]...)
+			i.release()
 			return
 		}
 	}
-}
-
-// strike counts one call with every rule that it matches and returns the rule
-// that strikes it, or nil. The names are those that the call is about.
-func (fs *FS) strike(op Op, names ...string) *Rule {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	var hit *Injection
-	for _, inj := range fs.active {
-		if inj.rule.Quota != 0 || !inj.rule.matches(op, names) {
-			continue
-		}
-		inj.calls++
-		if hit == nil && inj.rule.strikes(inj.calls, inj.fired) {
-			hit = inj
-		}
-	}
-	if hit == nil {
-		return nil
-	}
-	hit.fire(op, names[0])
-	return &hit.rule
 }
 
 // fire records that the rule struck the call that it counted last. The caller

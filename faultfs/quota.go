@@ -130,11 +130,14 @@ func (f *file) extent(limited bool, offset func(size int64) (int64, error)) (siz
 
 // position is the offset of a Write to a file of the given size.
 func (f *file) position(size int64) (int64, error) {
-	if f.flag&os.O_APPEND != 0 {
+	if f.appends() {
 		return size, nil
 	}
-	return f.File.Seek(0, io.SeekCurrent)
+	return f.cursor(size)
 }
+
+// cursor is the offset of a Read.
+func (f *file) cursor(int64) (int64, error) { return f.File.Seek(0, io.SeekCurrent) }
 
 // size returns the size of the file below, or 0 when it cannot be told.
 func (f *file) size() int64 {

@@ -1,12 +1,10 @@
 package faultfs
 
 import (
-	"errors"
-	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Op names a kind of call. Several kinds are joined with "|", as in
@@ -42,6 +40,16 @@ var allOps = []Op{
 
 // Ops lists every kind of call, without OpAny: what a sweep goes through.
 func Ops() []Op { return slices.Clone(allOps) }
+
+// only reports whether o is about calls of the given kinds and no other.
+func (o Op) only(kinds ...Op) bool {
+	for _, kind := range o.split() {
+		if !slices.Contains(kinds, kind) {
+			return false
+		}
+	}
+	return true
+}
 
 // split returns the kinds that o joins.
 func (o Op) split() []Op {
@@ -79,104 +87,77 @@ type Rule struct {
 	// heals. A rule that strikes only once has nothing to heal.
 	Heal int
 
-	// Err is what a struck call fails with. A rule needs it unless it has a
-	// Quota, where zero means ENOSPC.
-	Err syscall.Errno
-	// After lets the call have its full effect below before it is reported as
-	// failed. A struck write then reports 0 bytes written.
-	After bool
+	// Probability, above 0 and at most 1, strikes each call that the fields
+	// above leave with that chance. Zero leaves nothing to chance.
+	Probability float64
+	// Seed decides every draw: of Probability, of the bytes of Garbage, and of
+	// what a Crash keeps. Each draw is a pure function of the seed and the
+	// number of the call. Zero means 1.
+	Seed uint64
+
+	// Delay makes a struck call wait before anything else happens to it.
+	Delay time.Duration
+	// Stall makes a struck call wait until Injection.Release or Remove,
+	// FS.Heal or a crash ends the wait.
+	Stall bool
+
 	// TearBytes is how much of a struck write reaches the file, for OpWrite
 	// only. The write reports that count with its error. A shorter write
 	// reaches the file whole.
 	TearBytes int
+	// ShortBytes is how much of a struck write or read is done, without an
+	// errno: a write reports io.ErrShortWrite, a Read nothing, a ReadAt
+	// io.EOF. A shorter call is done whole.
+	ShortBytes int
+	// Damage changes the bytes that a struck write writes or a struck read
+	// returns.
+	Damage Damage
+	// FlipBit is the bit that DamageFlip inverts: 0 is the lowest of the first
+	// byte of the call, and counting starts again behind its last.
+	FlipBit int64
+	// MisdirectBytes is how far beside its offset a struck write goes, which
+	// reports success. One that would start before the file goes as far to the
+	// other side.
+	MisdirectBytes int64
+	// Lost makes a struck write, sync or directory sync report success and
+	// have no effect.
+	Lost bool
+
 	// Quota, for OpWrite, is how many bytes may still be allocated; Full is
 	// none. Zero: the rule is no quota.
 	Quota int64
+
+	// Err is what a struck call fails with. With a Quota zero means ENOSPC.
+	Err syscall.Errno
+	// After lets the call have its full effect below before it is reported as
+	// failed, or before the power is cut. A struck write then reports 0 bytes
+	// written.
+	After bool
+	// Personality says what else a failed sync does. Empty means PagesClean
+	// where the file system below can do it, and that nothing is synced where
+	// it cannot.
+	Personality Personality
+
+	// Crash cuts the power at the struck call.
+	Crash bool
+	// Keep says what of the pending changes survives the cut: "nothing" (or
+	// empty), "whole", "torn", "zeros", "garbage" or "any".
+	Keep string
+
+	// Count strikes nothing: the rule counts the calls that match it.
+	Count bool
 }
 
-// Validate says what keeps the rule from being injected, or returns nil.
-func (r Rule) Validate() error {
-	err := errors.Join(r.validateOp(), r.validatePath(), r.validateOccurrence(), r.validateEffect())
-	if err != nil {
-		return fmt.Errorf("faultfs: rule %q: %w", r.String(), err)
-	}
-	return nil
-}
+// Damage is what happens to bytes on their way.
+type Damage string
 
-func (r Rule) validateOp() error {
-	if r.Op == OpAny {
-		return nil
-	}
-	seen := map[Op]bool{}
-	for _, kind := range r.Op.split() {
-		if !slices.Contains(allOps, kind) {
-			return fmt.Errorf("%q is no operation", kind)
-		}
-		if seen[kind] {
-			return fmt.Errorf("operation %q is named twice", kind)
-		}
-		seen[kind] = true
-	}
-	return nil
-}
-
-func (r Rule) validatePath() error {
-	if r.Path == "" {
-		return nil
-	}
-	if _, err := path.Match(r.Path, ""); err != nil {
-		return fmt.Errorf("path %q: %w", r.Path, err)
-	}
-	// Names are cleaned before they are matched, so that any other glob would
-	// be a rule that can never fire.
-	if path.Clean(r.Path) != r.Path {
-		return fmt.Errorf("path %q can match nothing: write %q", r.Path, path.Clean(r.Path))
-	}
-	return nil
-}
-
-func (r Rule) validateOccurrence() error {
-	switch {
-	case r.N < 0 || r.Heal < 0:
-		return errors.New("a count is negative")
-	case r.Sticky && r.N == 0:
-		return errors.New("a sticky rule needs the call that it starts with")
-	case r.Heal > 0 && r.N > 0 && !r.Sticky:
-		return errors.New("a rule that strikes once has nothing to heal")
-	}
-	return nil
-}
-
-func (r Rule) validateEffect() error {
-	switch {
-	case r.Quota != 0:
-		return r.validateQuota()
-	case r.Err == 0:
-		return errors.New("it does nothing: name an errno")
-	case errnoName(r.Err) == "":
-		return fmt.Errorf("errno %d has no name here", int(r.Err))
-	case r.TearBytes < 0:
-		return errors.New("tear is negative")
-	case r.TearBytes > 0 && r.Op != OpWrite:
-		return errors.New("only a write can be torn")
-	case r.TearBytes > 0 && r.After:
-		return errors.New("a write is torn or fails after its full effect, not both")
-	}
-	return nil
-}
-
-func (r Rule) validateQuota() error {
-	plain := Rule{Op: OpWrite, Path: r.Path, Err: r.Err, Quota: r.Quota}
-	switch {
-	case r.Quota < Full:
-		return errors.New("quota is negative")
-	case r != plain || !r.anyPath():
-		return errors.New(`a quota is about all allocation: write "write * quota=n"`)
-	case r.Err != 0 && r.Err != syscall.ENOSPC && r.Err != syscall.EDQUOT:
-		return errors.New("a quota fails with ENOSPC or EDQUOT")
-	}
-	return nil
-}
+// The kinds of damage. A sector is 512 bytes of the file, aligned to its start;
+// only the part of it that the call covers is damaged.
+const (
+	DamageFlip    Damage = "flip"    // one bit is inverted
+	DamageZero    Damage = "zero"    // the first sector that the call touches reads as zeros
+	DamageGarbage Damage = "garbage" // that sector holds seeded random bytes, none as it was
+)
 
 func (r Rule) anyPath() bool { return r.Path == "" || r.Path == "*" }
 
@@ -194,10 +175,19 @@ func (r Rule) strikes(call, fired int) bool {
 	switch {
 	case r.Heal > 0 && fired >= r.Heal:
 		return false
-	case r.N == 0:
-		return true
-	case r.Sticky:
-		return call >= r.N
+	case r.N > 0 && !r.Sticky && call != r.N, r.Sticky && call < r.N:
+		return false
 	}
-	return call == r.N
+	return r.Probability == 0 || draw(r.seed(), call) < r.Probability
 }
+
+// seed returns the seed of the draws.
+func (r Rule) seed() uint64 { return max(1, r.Seed) }
+
+// ends reports whether the rule decides how a struck call ends. What does not
+// end the call (waiting, damage, counting) combines with a rule that does.
+func (r Rule) ends() bool {
+	return r.Err != 0 || r.TearBytes != 0 || r.ShortBytes != 0 || r.MisdirectBytes != 0 || r.Lost || r.Crash || r.After || r.Personality != ""
+}
+
+func (r Rule) waits() bool { return r.Delay != 0 || r.Stall }
