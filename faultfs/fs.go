@@ -4,6 +4,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/afero"
@@ -30,6 +31,8 @@ type FS struct {
 	all    []*Injection // the active and the removed
 	trace  Trace
 	inodes inodeTable
+
+	onCall atomic.Pointer[func(Call)]
 
 	// What rules leave behind; guarded by mu.
 	aborted bool // every call that would change anything fails with EROFS

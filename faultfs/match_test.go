@@ -248,3 +248,23 @@ func TestACountingRuleStrikesNothingAndHasFiredOnceItMatched(t *testing.T) {
 func TestNameNamesTheBase(t *testing.T) {
 	require.Equal(t, "faultfs(MemMapFS)", faultfs.New(afero.NewMemMapFs()).Name())
 }
+
+// OnCall is told of every call with the rules that strike it, in the goroutine
+// that makes it.
+func TestOnCallIsToldOfEveryCall(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs(), faultfs.MustParse("write * #2 EIO; write * delay=1ns")...)
+	var calls []faultfs.Call
+	fsys.OnCall(func(c faultfs.Call) { calls = append(calls, c) })
+	f, err := fsys.Create("f")
+	require.NoError(t, err)
+	_, err = f.WriteString("one")
+	require.NoError(t, err)
+	_, err = f.WriteString("two")
+	require.ErrorIs(t, err, syscall.EIO)
+	fsys.OnCall(nil)
+	require.NoError(t, f.Close())
+	rules := faultfs.MustParse("write * #2 EIO; write * delay=1ns")
+	require.Equal(t, []faultfs.Call{
+		{Op: faultfs.OpCreate, Path: "f"}, {Op: faultfs.OpWrite, Path: "f", Struck: rules[1:]}, {Op: faultfs.OpWrite, Path: "f", Struck: rules},
+	}, calls)
+}

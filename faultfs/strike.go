@@ -35,12 +35,16 @@ type outcome struct {
 	rule   *Rule // the one that ends the call, or nil
 	waits  []wait
 	damage []damage
+	struck []Rule // the rules that fired
 }
 
 // strike counts one call with every rule that it matches, lets it wait as long
 // as the rules want, and returns what they make of it.
 func (fs *FS) strike(c call) outcome {
 	o := fs.decide(c)
+	if hook := fs.onCall.Load(); hook != nil {
+		(*hook)(Call{Op: c.op, Path: c.names[0], Struck: o.struck})
+	}
 	if len(o.waits) == 0 {
 		return o
 	}
@@ -117,6 +121,7 @@ func (o *outcome) combine(hits []*Injection) {
 			o.waits = append(o.waits, wait{inj, inj.gate, r.Delay})
 		}
 		inj.fire(o.op, o.name)
+		o.struck = append(o.struck, *r)
 	}
 }
 

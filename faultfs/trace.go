@@ -57,6 +57,25 @@ func (fs *FS) Fired() Trace {
 	return Trace{Firings: slices.Clone(fs.trace.Firings), Dropped: fs.trace.Dropped}
 }
 
+// Call is one call to the file system, as OnCall's function sees it.
+type Call struct {
+	Op     Op
+	Path   string // as in Firing
+	Struck []Rule // the rules that strike it, quotas excepted
+}
+
+// OnCall sets the function that is told of every call, in the goroutine that
+// makes the call and before it has any effect, so that a stack taken there
+// shows who is calling. It may be called by several goroutines at once, and may
+// use the file system only from another one. Nil, the default, is none.
+func (fs *FS) OnCall(hook func(Call)) {
+	if hook == nil {
+		fs.onCall.Store(nil)
+		return
+	}
+	fs.onCall.Store(&hook)
+}
+
 // Unfired returns the rules that have not struck any call, removed ones too,
 // in the order of injection. A test with an unfired rule has not tested what
 // it was written for.
