@@ -270,3 +270,19 @@ func TestManifestsThatFindTheDiskFullLeaveNothingBehind(t *testing.T) {
 	failing.Remove()
 	requireContents(t, reopen(t, db, fsys), want)
 }
+
+// A storage that answers every call with EINTR fails it in the end, instead of
+// keeping the committer busy for good.
+func TestEndlessInterruptsAreAnError(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, roomy)
+	want := load(t, db, 5)
+	writes := fsys.Inject(faultfs.MustParse("write * EINTR")[0])
+	require.ErrorIs(t, db.Set([]byte("k"), []byte("v")), syscall.EINTR)
+	writes.Remove()
+	reads := fsys.Inject(faultfs.MustParse("read * EINTR")[0])
+	_, err := db.Get([]byte("key-0001"))
+	require.ErrorIs(t, err, syscall.EINTR)
+	reads.Remove()
+	requireContents(t, db, want)
+}

@@ -119,13 +119,31 @@ func newID() (id storeID) {
 	return id
 }
 
+// maxInterrupts is how many calls in a row may be interrupted, with nothing
+// done, until that counts as an error like any other: a storage that only ever
+// says EINTR must not keep the caller for good.
+const maxInterrupts = 16
+
+// interrupts counts calls that were interrupted in a row.
+type interrupts int
+
+// goesOn reports whether to go on after a call that did n bytes.
+func (i *interrupts) goesOn(n int, err error) bool {
+	if n > 0 {
+		*i = 0
+	}
+	*i++
+	return errors.Is(err, syscall.EINTR) && *i <= maxInterrupts
+}
+
 // writeAt writes all of b. A short count without an error, or one with an
 // interrupt, is gone on from: a hole before the next record would look like
 // damage.
 func writeAt(file afero.File, b []byte, offset int64) error {
+	var in interrupts
 	for len(b) > 0 {
 		n, err := file.WriteAt(b, offset)
-		if err != nil && !errors.Is(err, syscall.EINTR) {
+		if err != nil && !in.goesOn(n, err) {
 			return err
 		}
 		if n == 0 && err == nil {
@@ -152,15 +170,16 @@ func readAt(file afero.File, b []byte, offset int64) (n int, err error) {
 }
 
 func readAtOnce(file afero.File, b []byte, offset int64) (n int, err error) {
+	var in interrupts
 	for n < len(b) {
 		m, err := file.ReadAt(b[n:], offset+int64(n))
 		n += m
 		switch {
 		case n == len(b): // some file systems say EOF with the last byte
 			return n, nil
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
+		case err != nil && !in.goesOn(m, err):
 			return n, err
+		case err != nil:
 		case m == 0:
 			return n, io.ErrNoProgress
 		}
