@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -294,35 +293,6 @@ func TestReadErrorIsAnErrorOfThatKeyOnly(t *testing.T) {
 	requireContents(t, db, want)
 }
 
-// Each call of Open, once and for good: an error that says what failed on what,
-// no leak, no lock left behind, and the next Open finds everything.
-func TestOpenThatFailsChangesNothing(t *testing.T) {
-	for _, errno := range []string{"EIO", "EACCES", "ENOSPC", "EMFILE", "EROFS"} {
-		for _, sticky := range []string{"", "+"} {
-			for n, done := 1, false; !done; n++ {
-				base, want := killed(t, 70, small)
-				fsys := faultfs.New(base)
-				injection := fsys.Inject(faultfs.MustParse(fmt.Sprintf("any * #%d%s %s", n, sticky, errno))[0])
-				db, err := Open(fsys, dir, small)
-				done = injection.Fired() == 0
-				if err == nil {
-					requireReadsAreTruthful(t, db, want)
-					abandon(db)
-				} else {
-					require.NotErrorIs(t, err, ErrDamaged, "call %d: an I/O error is not damage", n)
-					require.NotErrorIs(t, err, ErrNotFound)
-					require.Contains(t, err.Error(), dir)
-				}
-				injection.Remove()
-				db = mustOpen(t, fsys, small)
-				requireContents(t, db, want)
-				abandon(db)
-				require.Less(t, n, 500)
-			}
-		}
-	}
-}
-
 // requireReadsAreTruthful allows a read to fail, but not to be wrong.
 func requireReadsAreTruthful(t *testing.T, db *DB, want contents) {
 	t.Helper()
@@ -332,107 +302,5 @@ func requireReadsAreTruthful(t *testing.T, db *DB, want contents) {
 		if err == nil {
 			require.Equal(t, value, string(got))
 		}
-	}
-}
-
-// Creating a store, each call failing once: no half store that a later Open
-// would take for a damaged one.
-func TestCreationThatFailsCanBeTriedAgain(t *testing.T) {
-	for _, rule := range []string{"any * #%d EIO", "any * #%d EIO after", "any * #%d+ EIO"} {
-		for n, done := 1, false; !done; n++ {
-			fsys := faultfs.New(afero.NewMemMapFs())
-			injection := fsys.Inject(faultfs.MustParse(fmt.Sprintf(rule, n))[0])
-			db, err := Open(fsys, dir, small)
-			done = injection.Fired() == 0
-			if err == nil {
-				abandon(db)
-			}
-			injection.Remove()
-			db = mustOpen(t, fsys, small)
-			requireContents(t, db, contents{})
-			want := load(t, db, 3)
-			requireContents(t, reopen(t, db, fsys), want)
-		}
-	}
-}
-
-// Every call of a working store fails in turn. Whatever each write was told
-// must be true on the next open: ok is there, failed is not, unknown is either.
-func TestOutcomesAreTruthfulWhicheverCallFails(t *testing.T) {
-	for _, rule := range []string{
-		"any * #%d EIO", "any * #%d+ EIO", "any * #%d EIO after",
-		"any * #%d ENOSPC", "any * #%d+ ENOSPC", "write * #%d tear=30 ENOSPC", "write * #%d tear=100 EIO",
-	} {
-		for n, done := 1, false; !done; n++ {
-			fsys := faultfs.New(afero.NewMemMapFs())
-			db := mustOpen(t, fsys, small)
-			injection := fsys.Inject(faultfs.MustParse(fmt.Sprintf(rule, n))[0])
-			story := runStory(db)
-			closeErr := db.Close()
-			done = injection.Fired() == 0
-			injection.Remove()
-			if done {
-				require.NoError(t, closeErr)
-			}
-			db = mustOpen(t, fsys, small)
-			story.require(t, db, fmt.Sprintf(rule, n))
-			abandon(db)
-		}
-	}
-}
-
-// story is what a store may hold after a run in which writes failed: for each
-// key the values, "" for absent, that what the writer was told allows.
-type story map[string][]string
-
-// runStory writes so that segments rotate, and keeps what it was told.
-func runStory(db *DB) story {
-	s := story{}
-	value := string(make([]byte, 300))
-	for i := range 60 {
-		key := fmt.Sprintf("key-%d", i%20)
-		switch i % 10 {
-		case 7:
-			_, err := db.Delete([]byte(key))
-			s.told(err, map[string]string{key: ""})
-		case 9:
-			other := fmt.Sprintf("other-%d", i)
-			next := fmt.Sprintf("%d%s", i, value)
-			s.told(db.Apply(batchOf(key, next, other, next)), map[string]string{key: next, other: next})
-		default:
-			next := fmt.Sprintf("%d%s", i, value)
-			s.told(db.Set([]byte(key), []byte(next)), map[string]string{key: next})
-		}
-	}
-	return s
-}
-
-func (s story) told(err error, writes map[string]string) {
-	for key, value := range writes {
-		switch {
-		case err == nil:
-			s[key] = []string{value}
-		case errors.Is(err, ErrOutcomeUnknown):
-			if s[key] == nil {
-				s[key] = []string{""}
-			}
-			s[key] = append(s[key], value)
-		}
-	}
-}
-
-func (s story) require(t *testing.T, db *DB, rule string) {
-	t.Helper()
-	for key, allowed := range s {
-		got, err := db.Get([]byte(key))
-		if errors.Is(err, ErrNotFound) {
-			got, err = nil, nil
-		}
-		require.NoError(t, err)
-		require.Contains(t, allowed, string(got), "%s: key %q", rule, key)
-	}
-	for p, err := range db.Scan(ScanOptions{KeysOnly: true}) {
-		require.NoError(t, err)
-		require.Contains(t, s, string(p.Key), "%s: a write that failed appeared", rule)
 	}
 }

@@ -1,0 +1,132 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// history is what a store may hold, by what its writer was told. It is the
+// oracle of the error sweep: an ok write never disappears, a failed one never
+// appears, an unknown one is decided by the next open and stays decided, and a
+// key that cannot be read is never "not found". "" stands for no value.
+type history struct {
+	interval bool                // acknowledged means durable only after a Sync
+	allowed  map[string][]string // after a crash, oldest first
+	visible  map[string]string   // to readers, until a crash
+	faulty   bool                // reads may fail for now
+}
+
+func newHistory(o *Options, has contents) *history {
+	h := &history{interval: !o.Sync.Always(), allowed: map[string][]string{}, visible: map[string]string{}}
+	for key, value := range has {
+		h.allowed[key], h.visible[key] = []string{value}, value
+	}
+	return h
+}
+
+func (h *history) keys() []string { return slices.Sorted(maps.Keys(h.allowed)) }
+
+// told notes the outcome of one atomic write.
+func (h *history) told(err error, writes map[string]string) {
+	for key, value := range writes {
+		if h.allowed[key] == nil {
+			h.allowed[key] = []string{""} // it may be asked for from now on
+		}
+		switch {
+		case err == nil && h.interval:
+			h.allowed[key] = append(h.allowed[key], value)
+			h.visible[key] = value
+		case err == nil:
+			h.allowed[key] = []string{value}
+			h.visible[key] = value
+		case errors.Is(err, ErrOutcomeUnknown):
+			h.allowed[key] = append(h.allowed[key], value)
+			if h.interval {
+				// Acknowledged writes that share the fate of this one are visible.
+				h.visible[key] = value
+			}
+		}
+	}
+}
+
+// synced notes that everything acknowledged is durable.
+func (h *history) synced() {
+	for key, value := range h.visible {
+		h.allowed[key] = []string{value}
+	}
+}
+
+// look holds every key against what a reader must see now.
+func (h *history) look(db *DB) error {
+	for _, key := range h.keys() {
+		got, err := readKey(db, key)
+		if err != nil {
+			if h.faulty && !errors.Is(err, ErrDamaged) {
+				continue
+			}
+			return fmt.Errorf("reading %q: %w", key, err)
+		}
+		if got != h.visible[key] {
+			return fmt.Errorf("key %q shows %s, want %s", key, brief(got), brief(h.visible[key]))
+		}
+	}
+	return nil
+}
+
+// decide holds a store that was just opened against what it may hold. What it
+// holds is what it must hold from now on.
+func (h *history) decide(db *DB) error {
+	for _, key := range h.keys() {
+		got, err := readKey(db, key)
+		if err != nil {
+			return fmt.Errorf("reading %q: %w", key, err)
+		}
+		if !slices.Contains(h.allowed[key], got) {
+			return fmt.Errorf("key %q is %s, allowed are %s", key, brief(got), brief(h.allowed[key]...))
+		}
+		h.allowed[key], h.visible[key] = []string{got}, got
+	}
+	return h.scan(db)
+}
+
+// scan holds a scan against what readers must see.
+func (h *history) scan(db *DB) error {
+	seen := map[string]string{}
+	for p, err := range db.Scan(ScanOptions{}) {
+		if err != nil {
+			if h.faulty && !errors.Is(err, ErrDamaged) {
+				return nil
+			}
+			return fmt.Errorf("scanning: %w", err)
+		}
+		if h.visible[string(p.Key)] != string(p.Value) || len(p.Value) == 0 {
+			return fmt.Errorf("the scan shows %q with %s, want %s", p.Key, brief(string(p.Value)), brief(h.visible[string(p.Key)]))
+		}
+		seen[string(p.Key)] = string(p.Value)
+	}
+	for key, value := range h.visible {
+		if value != "" && seen[key] == "" {
+			return fmt.Errorf("the scan lacks %q", key)
+		}
+	}
+	return nil
+}
+
+// readKey returns the value of key, "" for none.
+func readKey(db *DB, key string) (string, error) {
+	got, err := db.Get([]byte(key))
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return string(got), err
+}
+
+func brief(values ...string) string {
+	var words []string
+	for _, v := range values {
+		words = append(words, fmt.Sprintf("%.12q(%d)", v, len(v)))
+	}
+	return fmt.Sprint(words)
+}

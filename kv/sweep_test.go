@@ -1,0 +1,328 @@
+package kv
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"holdfast/faultfs"
+)
+
+// The error sweep: for every call that the engine makes to its file system, in
+// the order in which it makes them, fail that one, and in a second pass that
+// one and all after it, with every errno; then end the process in one of
+// several ways, open the store again, write, cut the power, and hold what is
+// there against what every write was told.
+//
+//	go test ./kv -run TestErrorSweep                      seconds
+//	go test ./kv -run TestErrorSweep -sweep.full          minutes
+//
+// The short form fails every call of a new store, and in the other scenarios
+// those that come from a place in the engine, with all its callers, that has not
+// had its turn; it ends each trial in one way. The full form fails every call of
+// every scenario, most of which have a fault of their own, so that these are
+// pairs of faults, and ends it in every way. A violation prints its scenario,
+// rule and end; they replay with -sweep.only "scenario|rule|end".
+var (
+	sweepFull = flag.Bool("sweep.full", false, "fail every call of every scenario, and end in every way")
+	sweepOnly = flag.String("sweep.only", "", "run one scenario, or one trial as a violation has printed it")
+)
+
+// sweepTurns is how often the short form fails calls that come by one path.
+const sweepTurns = 2
+
+var sweepErrnos = []string{"EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EINTR", "EMFILE"}
+
+// sweepModes say which calls from the n-th on fail, and how.
+var sweepModes = []struct{ name, rule string }{
+	{"once", "any * #%d %s"},
+	{"sticky", "any * #%d+ %s"},
+	{"after", "any * #%d %s after"},
+}
+
+// sweepPersonalities are what a failed sync does to what it covered.
+var sweepPersonalities = []struct{ name, rule string }{
+	{"reverted", "sync|syncdir * #%d EIO reverted"},
+	{"aborted", "sync|syncdir * #%d EIO aborted"},
+}
+
+// An end is how the process with the faults ends: killed, when the system keeps
+// its cache, or by a power cut, which keeps what was synced, or that and
+// anything else; at once, or after the faults are over and it has written more.
+var sweepEnds = []string{"kill", "power", "power any", "heal kill", "heal power", "heal close"}
+
+func TestErrorSweep(t *testing.T) {
+	s := &sweep{sites: parseSites(t), scenarios: scenarios(t), seen: map[string]int{}}
+	if strings.Contains(*sweepOnly, "|") {
+		require.NoError(t, s.replay(t, *sweepOnly))
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, sc := range s.scenarios {
+		if *sweepOnly != "" && sc.name != *sweepOnly {
+			continue
+		}
+		its := s.turnsOf(t, sc)
+		for _, p := range s.passes() {
+			group.Go(func() error { return s.pass(t, sc, p, its) })
+		}
+	}
+	require.NoError(t, group.Wait())
+	if *sweepOnly == "" {
+		s.sites.requireAllStruck(t, sweepErrnos, []string{"once", "sticky", "after"})
+	}
+	t.Logf("%d trials in %d scenarios\n%s", s.trials.Load(), len(s.scenarios), s.sites)
+}
+
+type sweep struct {
+	sites     *siteTable
+	scenarios []scenario
+	seen      map[string]int // calls by each path
+	trials    atomic.Int64
+}
+
+// pass is one sweep over the calls of a scenario.
+type pass struct {
+	errno, mode, rule string
+	syncs             bool // the rule counts syncs, not all calls
+}
+
+func (s *sweep) passes() (all []pass) {
+	for _, mode := range sweepModes {
+		for _, errno := range sweepErrnos {
+			all = append(all, pass{errno, mode.name, strings.Replace(mode.rule, "%s", errno, 1), false})
+		}
+	}
+	for _, p := range sweepPersonalities {
+		all = append(all, pass{"EIO", p.name, p.rule, true})
+	}
+	return all
+}
+
+// turns are the numbers of the calls that are to fail, among all calls and
+// among syncs.
+type turns struct{ calls, syncs []int }
+
+// turnsOf runs a scenario without a fault of the sweep, and returns the calls
+// that are to fail.
+func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
+	d := newSweepDisk(sc.world.fs(t))
+	d.inject(sc.rules)
+	calls, syncs := 0, 0
+	d.fs.OnCall(func(c faultfs.Call) {
+		sync := c.Op == faultfs.OpSync || c.Op == faultfs.OpSyncDir
+		calls++
+		if sync {
+			syncs++
+		}
+		path := callPath()
+		s.seen[path]++
+		if !*sweepFull && !sc.every && s.seen[path] > sweepTurns {
+			return
+		}
+		its.calls = append(its.calls, calls)
+		if sync {
+			its.syncs = append(its.syncs, syncs)
+		}
+	})
+	h := newHistory(&sc.opts, sc.world.holds)
+	h.faulty = true
+	err := d.runWithFaults(trial{sc: sc, end: "power"}, h)
+	d.close()
+	require.NoError(t, err, "%s, without a fault of the sweep", sc.name)
+	return its
+}
+
+// pass fails the calls of a scenario one by one.
+func (s *sweep) pass(t testing.TB, sc scenario, p pass, its turns) error {
+	calls := its.calls
+	if p.syncs {
+		calls = its.syncs
+	}
+	for i, n := range calls {
+		rule := fmt.Sprintf(p.rule, n)
+		ends := sweepEnds
+		if !*sweepFull {
+			ends = sweepEnds[i%len(sweepEnds):][:1]
+		}
+		for _, end := range ends {
+			if err := s.try(t, trial{sc, rule, end}, p); err != nil {
+				return fmt.Errorf("-sweep.only '%s|%s|%s': %w", sc.name, rule, end, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *sweep) replay(t testing.TB, line string) error {
+	words := strings.Split(line, "|")
+	// A rule has bars too.
+	name, rule, end := words[0], strings.Join(words[1:len(words)-1], "|"), words[len(words)-1]
+	for _, sc := range s.scenarios {
+		if sc.name == name {
+			return s.try(t, trial{sc, rule, end}, pass{})
+		}
+	}
+	return fmt.Errorf("there is no scenario %q", name)
+}
+
+// trial is one run: a scenario, the fault that the sweep adds, and the end.
+type trial struct {
+	sc   scenario
+	rule string
+	end  string
+}
+
+// try runs one trial.
+func (s *sweep) try(t testing.TB, tr trial, p pass) error {
+	s.trials.Add(1)
+	d := newSweepDisk(tr.sc.world.fs(t))
+	defer d.close()
+	d.inject(tr.sc.rules)
+	rule := faultfs.MustParse(tr.rule)[0]
+	d.fs.OnCall(func(c faultfs.Call) {
+		if slices.Contains(c.Struck, rule) {
+			s.sites.struck(p)
+		}
+	})
+	d.fs.Inject(rule)
+	h := newHistory(&tr.sc.opts, tr.sc.world.holds)
+	h.faulty = true
+	if err := d.runWithFaults(tr, h); err != nil {
+		return err
+	}
+	return d.after(tr, h)
+}
+
+// sweepDisk is a disk with a power switch, and the stores opened on it.
+type sweepDisk struct {
+	base  afero.Fs // what is on the disk
+	power *faultfs.Volatile
+	fs    *faultfs.FS
+	dbs   []*DB
+}
+
+func newSweepDisk(base afero.Fs) *sweepDisk {
+	d := &sweepDisk{base: base}
+	d.plugIn()
+	return d
+}
+
+func (d *sweepDisk) plugIn() {
+	d.power = faultfs.NewVolatile(d.base, faultfs.VolatileOptions{})
+	d.fs = faultfs.New(d.power)
+}
+
+func (d *sweepDisk) inject(rules string) {
+	for _, rule := range faultfs.MustParse(rules) {
+		d.fs.Inject(rule)
+	}
+}
+
+// cutPower ends every process at once.
+func (d *sweepDisk) cutPower(seed uint64, keep string) error {
+	_, err := d.power.Crash(seed, keep)
+	d.close()
+	d.plugIn()
+	return err
+}
+
+func (d *sweepDisk) close() {
+	for _, db := range d.dbs {
+		abandon(db)
+	}
+	d.dbs = nil
+}
+
+// runWithFaults is the process that meets the faults.
+func (d *sweepDisk) runWithFaults(tr trial, h *history) error {
+	db, err := Open(d.fs, dir, &tr.sc.opts)
+	if err != nil {
+		switch {
+		case errors.Is(err, ErrDamaged), errors.Is(err, ErrNotFound), errors.Is(err, ErrFormatTooNew):
+			return fmt.Errorf("an I/O error was taken for something else: %w", err)
+		case !strings.Contains(err.Error(), dir):
+			return fmt.Errorf("the error does not say where: %w", err)
+		}
+		return d.finish(tr, nil, h)
+	}
+	d.dbs = append(d.dbs, db)
+	if err := runStory(db, h); err != nil {
+		return err
+	}
+	return d.finish(tr, db, h)
+}
+
+// finish ends the process, whose store may not even have been opened.
+func (d *sweepDisk) finish(tr trial, db *DB, h *history) error {
+	end, healed := strings.CutPrefix(tr.end, "heal ")
+	if healed {
+		d.fs.Heal()
+		h.faulty = false
+		if db != nil {
+			writeSome(db, h, "healed")
+			if err := h.look(db); err != nil {
+				return fmt.Errorf("after healing: %w", err)
+			}
+		}
+	}
+	switch end {
+	case "close":
+		if db == nil {
+			return nil
+		}
+		fenced := db.Stats().Fenced // then a Close in good order decides nothing
+		if db.Close() == nil && fenced == nil {
+			h.synced()
+		}
+		return nil
+	case "power":
+		return d.cutPower(1, "nothing")
+	case "power any":
+		return d.cutPower(uint64(len(tr.rule))+1, "any")
+	}
+	if db != nil {
+		abandon(db)
+	}
+	d.fs.Heal()
+	return nil
+}
+
+// after opens the store again, twice with a power cut between, and once after a
+// close. Nothing fails any more.
+func (d *sweepDisk) after(tr trial, h *history) error {
+	h.faulty = false
+	for _, step := range []string{"second", "third", "fourth"} {
+		db, err := Open(d.fs, dir, &tr.sc.opts)
+		if err != nil {
+			return fmt.Errorf("%s open: %w", step, err)
+		}
+		d.dbs = append(d.dbs, db)
+		if err := h.decide(db); err != nil {
+			return fmt.Errorf("after the %s open: %w", step, err)
+		}
+		writeSome(db, h, step)
+		if err := db.Sync(); err != nil {
+			return fmt.Errorf("writing after the %s open: %w", step, err)
+		}
+		if step == "third" {
+			err = db.Close()
+		} else {
+			err = d.cutPower(1, "nothing")
+		}
+		if err != nil {
+			return fmt.Errorf("ending after the %s open: %w", step, err)
+		}
+	}
+	return nil
+}
