@@ -15,11 +15,12 @@ type history struct {
 	interval bool                // acknowledged means durable only after a Sync
 	allowed  map[string][]string // after a crash, oldest first
 	visible  map[string]string   // to readers, until a crash
+	unsure   map[string]bool     // keys that could not be read since the last crash
 	faulty   bool                // reads may fail for now
 }
 
 func newHistory(o *Options, has contents) *history {
-	h := &history{interval: !o.Sync.Always(), allowed: map[string][]string{}, visible: map[string]string{}}
+	h := &history{interval: !o.Sync.Always(), allowed: map[string][]string{}, visible: map[string]string{}, unsure: map[string]bool{}}
 	for key, value := range has {
 		h.allowed[key], h.visible[key] = []string{value}, value
 	}
@@ -27,6 +28,16 @@ func newHistory(o *Options, has contents) *history {
 }
 
 func (h *history) keys() []string { return slices.Sorted(maps.Keys(h.allowed)) }
+
+// hasUnknown reports whether the next open has something to decide.
+func (h *history) hasUnknown() bool {
+	for _, values := range h.allowed {
+		if len(values) > 1 {
+			return true
+		}
+	}
+	return false
+}
 
 // told notes the outcome of one atomic write.
 func (h *history) told(err error, writes map[string]string) {
@@ -38,9 +49,11 @@ func (h *history) told(err error, writes map[string]string) {
 		case err == nil && h.interval:
 			h.allowed[key] = append(h.allowed[key], value)
 			h.visible[key] = value
+			delete(h.unsure, key)
 		case err == nil:
 			h.allowed[key] = []string{value}
 			h.visible[key] = value
+			delete(h.unsure, key)
 		case errors.Is(err, ErrOutcomeUnknown):
 			h.allowed[key] = append(h.allowed[key], value)
 			if h.interval {
@@ -54,7 +67,9 @@ func (h *history) told(err error, writes map[string]string) {
 // synced notes that everything acknowledged is durable.
 func (h *history) synced() {
 	for key, value := range h.visible {
-		h.allowed[key] = []string{value}
+		if !h.unsure[key] {
+			h.allowed[key] = []string{value}
+		}
 	}
 }
 
@@ -62,13 +77,16 @@ func (h *history) synced() {
 func (h *history) look(db *DB) error {
 	for _, key := range h.keys() {
 		got, err := readKey(db, key)
-		if err != nil {
-			if h.faulty && !errors.Is(err, ErrDamaged) {
-				continue
-			}
+		switch {
+		case err != nil && h.faulty && !errors.Is(err, ErrDamaged):
+			continue
+		case err != nil:
 			return fmt.Errorf("reading %q: %w", key, err)
-		}
-		if got != h.visible[key] {
+		case h.unsure[key]:
+			if err := h.settle(key, got); err != nil {
+				return err
+			}
+		case got != h.visible[key]:
 			return fmt.Errorf("key %q shows %s, want %s", key, brief(got), brief(h.visible[key]))
 		}
 	}
@@ -76,19 +94,25 @@ func (h *history) look(db *DB) error {
 }
 
 // decide holds a store that was just opened against what it may hold. What it
-// holds is what it must hold from now on.
+// shows is what it must hold from now on.
 func (h *history) decide(db *DB) error {
-	for _, key := range h.keys() {
-		got, err := readKey(db, key)
-		if err != nil {
-			return fmt.Errorf("reading %q: %w", key, err)
-		}
-		if !slices.Contains(h.allowed[key], got) {
-			return fmt.Errorf("key %q is %s, allowed are %s", key, brief(got), brief(h.allowed[key]...))
-		}
-		h.allowed[key], h.visible[key] = []string{got}, got
+	for key := range h.allowed {
+		h.unsure[key] = true
+	}
+	if err := h.look(db); err != nil {
+		return err
 	}
 	return h.scan(db)
+}
+
+// settle notes what an unknown write came to.
+func (h *history) settle(key, got string) error {
+	if !slices.Contains(h.allowed[key], got) {
+		return fmt.Errorf("key %q is %s, allowed are %s", key, brief(got), brief(h.allowed[key]...))
+	}
+	h.allowed[key], h.visible[key] = []string{got}, got
+	delete(h.unsure, key)
+	return nil
 }
 
 // scan holds a scan against what readers must see.
@@ -101,13 +125,18 @@ func (h *history) scan(db *DB) error {
 			}
 			return fmt.Errorf("scanning: %w", err)
 		}
+		if h.unsure[string(p.Key)] {
+			if err := h.settle(string(p.Key), string(p.Value)); err != nil {
+				return err
+			}
+		}
 		if h.visible[string(p.Key)] != string(p.Value) || len(p.Value) == 0 {
 			return fmt.Errorf("the scan shows %q with %s, want %s", p.Key, brief(string(p.Value)), brief(h.visible[string(p.Key)]))
 		}
 		seen[string(p.Key)] = string(p.Value)
 	}
 	for key, value := range h.visible {
-		if value != "" && seen[key] == "" {
+		if value != "" && seen[key] == "" && !h.unsure[key] {
 			return fmt.Errorf("the scan lacks %q", key)
 		}
 	}

@@ -17,11 +17,13 @@ import (
 // scenario is a store that meets faults: what an earlier process left, options,
 // and the faults that are there before the one that the sweep adds.
 type scenario struct {
-	name  string
-	opts  Options
-	world world
-	rules string // in force before the fault of the sweep, from the first call on
-	every bool   // the short form fails every call, too
+	name   string
+	opts   Options
+	world  world
+	before string // rules under which an earlier process ran, and was killed
+	doubt  bool   // that process was told "unknown"
+	rules  string // in force before the fault of the sweep, from the first call on
+	every  bool   // the short form fails every call, too
 }
 
 // world is a directory as an earlier process left it.
@@ -86,6 +88,10 @@ func scenarios(t testing.TB) []scenario {
 		scenario{name: "killed, and unreadable", opts: sweepOptions, world: leave(t, 40, false), rules: "read *.seg #4+ heal=3 EIO"},
 		scenario{name: "closed, and unreadable", opts: sweepOptions, world: leave(t, 40, true), rules: "stat *.seg #1 EIO"},
 		scenario{name: "killed, and full", opts: sweepOptions, world: leave(t, 40, false), rules: "create|preallocate * #2 ENOSPC"},
+		// An earlier process was told of failed syncs; the system shows what they
+		// did not write until the power goes.
+		scenario{name: "after failed syncs", opts: sweepOptions, before: "sync *.seg #13 EIO; create * #9+ EIO", doubt: true},
+		scenario{name: "after failed directory syncs", opts: sweepOptions, before: "syncdir * #8+ EIO"},
 		scenario{name: "gathering, failing", opts: gathering, rules: "sync *.seg #2+ heal=3 EIO"},
 	)
 	return all

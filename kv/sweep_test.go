@@ -42,6 +42,12 @@ const sweepTurns = 2
 
 var sweepErrnos = []string{"EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EINTR", "EMFILE"}
 
+func init() {
+	if raceEnabled { // which costs ten times as much, and what it looks for is in every errno's path
+		sweepErrnos = sweepErrnos[:2]
+	}
+}
+
 // sweepModes say which calls from the n-th on fail, and how.
 var sweepModes = []struct{ name, rule string }{
 	{"once", "any * #%d %s"},
@@ -49,10 +55,16 @@ var sweepModes = []struct{ name, rule string }{
 	{"after", "any * #%d %s after"},
 }
 
-// sweepPersonalities are what a failed sync does to what it covered.
-var sweepPersonalities = []struct{ name, rule string }{
-	{"reverted", "sync|syncdir * #%d EIO reverted"},
-	{"aborted", "sync|syncdir * #%d EIO aborted"},
+// changes are the calls that a read-only file system refuses.
+const changes = "create|write|sync|syncdir|truncate|preallocate|remove|mkdir"
+
+// sweepOthers are rules about some of the calls, counted among themselves: what
+// a failed sync can do to what it covered, and a disk that can only be read.
+var sweepOthers = []pass{
+	{"EIO", "reverted", "sync|syncdir * #%d EIO reverted", "sync|syncdir"},
+	{"EIO", "aborted", "sync|syncdir * #%d EIO aborted", "sync|syncdir"},
+	{"EIO", "unwritable", changes + " * #%d+ EIO", changes},
+	{"EROFS", "unwritable", changes + " * #%d+ EROFS", changes},
 }
 
 // An end is how the process with the faults ends: killed, when the system keeps
@@ -94,50 +106,48 @@ type sweep struct {
 // pass is one sweep over the calls of a scenario.
 type pass struct {
 	errno, mode, rule string
-	syncs             bool // the rule counts syncs, not all calls
+	ops               string // what the rule counts
 }
 
 func (s *sweep) passes() (all []pass) {
 	for _, mode := range sweepModes {
 		for _, errno := range sweepErrnos {
-			all = append(all, pass{errno, mode.name, strings.Replace(mode.rule, "%s", errno, 1), false})
+			all = append(all, pass{errno, mode.name, strings.Replace(mode.rule, "%s", errno, 1), "any"})
 		}
 	}
-	for _, p := range sweepPersonalities {
-		all = append(all, pass{"EIO", p.name, p.rule, true})
-	}
-	return all
+	return append(all, sweepOthers...)
 }
 
-// turns are the numbers of the calls that are to fail, among all calls and
-// among syncs.
-type turns struct{ calls, syncs []int }
+// turns are the numbers of the calls that are to fail, by what is counted.
+type turns map[string][]int
 
 // turnsOf runs a scenario without a fault of the sweep, and returns the calls
 // that are to fail.
 func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
-	d := newSweepDisk(sc.world.fs(t))
-	d.inject(sc.rules)
-	calls, syncs := 0, 0
+	d, h, err := s.begin(t, sc)
+	require.NoError(t, err, "%s, before any fault", sc.name)
+	its = turns{}
+	counts := map[string]int{}
 	d.fs.OnCall(func(c faultfs.Call) {
-		sync := c.Op == faultfs.OpSync || c.Op == faultfs.OpSyncDir
-		calls++
-		if sync {
-			syncs++
-		}
 		path := callPath()
-		s.seen[path]++
-		if !*sweepFull && !sc.every && s.seen[path] > sweepTurns {
-			return
+		if sc.before != "" { // a disk that forgets gives every place in Open another turn
+			if d.opened {
+				return
+			}
+			path = sc.before + path
 		}
-		its.calls = append(its.calls, calls)
-		if sync {
-			its.syncs = append(its.syncs, syncs)
+		s.seen[path]++
+		for _, ops := range []string{"any", "sync|syncdir", changes} {
+			if ops != "any" && !slices.Contains(strings.Split(ops, "|"), string(c.Op)) {
+				continue
+			}
+			counts[ops]++
+			if *sweepFull || sc.every || s.seen[path] <= sweepTurns {
+				its[ops] = append(its[ops], counts[ops])
+			}
 		}
 	})
-	h := newHistory(&sc.opts, sc.world.holds)
-	h.faulty = true
-	err := d.runWithFaults(trial{sc: sc, end: "power"}, h)
+	err = d.runWithFaults(trial{sc: sc, end: "power"}, h)
 	d.close()
 	require.NoError(t, err, "%s, without a fault of the sweep", sc.name)
 	return its
@@ -145,14 +155,10 @@ func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
 
 // pass fails the calls of a scenario one by one.
 func (s *sweep) pass(t testing.TB, sc scenario, p pass, its turns) error {
-	calls := its.calls
-	if p.syncs {
-		calls = its.syncs
-	}
-	for i, n := range calls {
+	for i, n := range its[p.ops] {
 		rule := fmt.Sprintf(p.rule, n)
 		ends := sweepEnds
-		if !*sweepFull {
+		if !*sweepFull && sc.before == "" {
 			ends = sweepEnds[i%len(sweepEnds):][:1]
 		}
 		for _, end := range ends {
@@ -186,9 +192,11 @@ type trial struct {
 // try runs one trial.
 func (s *sweep) try(t testing.TB, tr trial, p pass) error {
 	s.trials.Add(1)
-	d := newSweepDisk(tr.sc.world.fs(t))
+	d, h, err := s.begin(t, tr.sc)
 	defer d.close()
-	d.inject(tr.sc.rules)
+	if err != nil {
+		return err
+	}
 	rule := faultfs.MustParse(tr.rule)[0]
 	d.fs.OnCall(func(c faultfs.Call) {
 		if slices.Contains(c.Struck, rule) {
@@ -196,12 +204,33 @@ func (s *sweep) try(t testing.TB, tr trial, p pass) error {
 		}
 	})
 	d.fs.Inject(rule)
-	h := newHistory(&tr.sc.opts, tr.sc.world.holds)
-	h.faulty = true
 	if err := d.runWithFaults(tr, h); err != nil {
 		return err
 	}
 	return d.after(tr, h)
+}
+
+// begin sets up the disk of a scenario: the process before has run, and the
+// faults that come before the one of the sweep are in force.
+func (s *sweep) begin(t testing.TB, sc scenario) (*sweepDisk, *history, error) {
+	d := newSweepDisk(sc.world.fs(t))
+	h := newHistory(&sc.opts, sc.world.holds)
+	h.faulty = true
+	if sc.before != "" {
+		d.inject(sc.before)
+		err := d.runWithFaults(trial{sc: sc, end: "kill"}, h)
+		if unfired := d.fs.Unfired(); err == nil && len(unfired) > 0 {
+			err = fmt.Errorf("rule %q never fired", unfired[0])
+		}
+		if err == nil && sc.doubt && !h.hasUnknown() {
+			err = errors.New("every write has a certain outcome: nothing is in doubt for the process after")
+		}
+		if err != nil {
+			return d, h, fmt.Errorf("the process before: %w", err)
+		}
+	}
+	d.inject(sc.rules)
+	return d, h, nil
 }
 
 // sweepDisk is a disk with a power switch, and the stores opened on it.
@@ -210,6 +239,8 @@ type sweepDisk struct {
 	power *faultfs.Volatile
 	fs    *faultfs.FS
 	dbs   []*DB
+
+	opened bool // by the process that meets the faults
 }
 
 func newSweepDisk(base afero.Fs) *sweepDisk {
@@ -246,7 +277,9 @@ func (d *sweepDisk) close() {
 
 // runWithFaults is the process that meets the faults.
 func (d *sweepDisk) runWithFaults(tr trial, h *history) error {
+	d.opened = false
 	db, err := Open(d.fs, dir, &tr.sc.opts)
+	d.opened = err == nil
 	if err != nil {
 		switch {
 		case errors.Is(err, ErrDamaged), errors.Is(err, ErrNotFound), errors.Is(err, ErrFormatTooNew):
@@ -257,6 +290,9 @@ func (d *sweepDisk) runWithFaults(tr trial, h *history) error {
 		return d.finish(tr, nil, h)
 	}
 	d.dbs = append(d.dbs, db)
+	if err := h.decide(db); err != nil {
+		return fmt.Errorf("after the first open: %w", err)
+	}
 	if err := runStory(db, h); err != nil {
 		return err
 	}
