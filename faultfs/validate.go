@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Validate says what keeps the rule from being injected, or returns nil.
+// Validate says what crashKeeps the rule from being injected, or returns nil.
 func (r Rule) Validate() error {
 	err := errors.Join(r.validateOp(), r.validatePath(), r.validateOccurrence(), r.validateChance(), r.validateEffect())
 	if err != nil {
@@ -146,7 +146,7 @@ func (r Rule) validateDamage() error {
 	return nil
 }
 
-// maxMisdirectBytes keeps a misdirected write from asking the file system
+// maxMisdirectBytes crashKeeps a misdirected write from asking the file system
 // below for more than any machine has.
 const maxMisdirectBytes = 1 << 30
 
@@ -191,12 +191,12 @@ func (r Rule) validatePersonality() error {
 	return nil
 }
 
-// keeps lists what a crash may be told to keep.
-var keeps = []string{"nothing", "whole", "torn", "zeros", "garbage", "any"}
+// crashKeeps lists what a crash may be told to keep.
+var crashKeeps = []string{"nothing", "whole", "torn", "zeros", "garbage", "any"}
 
 func (r Rule) validateCrash() error {
 	switch {
-	case r.Keep != "" && !slices.Contains(keeps, r.Keep):
+	case r.Keep != "" && !slices.Contains(crashKeeps, r.Keep):
 		return fmt.Errorf("a crash cannot keep %q", r.Keep)
 	case r.Keep != "" && !r.Crash:
 		return errors.New("what is kept is kept at a crash")
