@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Validate says what crashKeeps the rule from being injected, or returns nil.
+// Validate says what keeps the rule from being injected, or returns nil.
 func (r Rule) Validate() error {
 	err := errors.Join(r.validateOp(), r.validatePath(), r.validateOccurrence(), r.validateChance(), r.validateEffect())
 	if err != nil {
@@ -146,7 +146,7 @@ func (r Rule) validateDamage() error {
 	return nil
 }
 
-// maxMisdirectBytes crashKeeps a misdirected write from asking the file system
+// maxMisdirectBytes keeps a misdirected write from asking the file system
 // below for more than any machine has.
 const maxMisdirectBytes = 1 << 30
 
