@@ -42,10 +42,10 @@ func TestADelayedCallHasItsEffectAfterTheDelay(t *testing.T) {
 		base := afero.NewMemMapFs()
 		f := open(t, faultfs.New(base, faultfs.MustParse("write * delay=1s")...), "/f")
 		go func() { _, _ = f.Write([]byte("abc")) }()
-		time.Sleep(time.Second - 1)
+		time.Sleep(time.Second - time.Nanosecond)
 		synctest.Wait()
 		require.Empty(t, content(t, base, "/f"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Equal(t, "abc", content(t, base, "/f"))
 	})
@@ -82,10 +82,12 @@ func TestAStalledCallWaitsUntilItIsReleased(t *testing.T) {
 					_, err := fsys.Stat("/")
 					require.NoError(t, err)
 					ended := stalled(t, fsys, inj, 3)
+					start := time.Now()
 					end(fsys, inj)
 					for range 3 {
 						require.ErrorIs(t, <-ended, fate, "a struck call keeps its fate")
 					}
+					require.Zero(t, time.Since(start), "a delay ends with its rule")
 					require.Zero(t, inj.Waiting())
 					require.Equal(t, 3, inj.Fired())
 					if name == "release" {
@@ -130,6 +132,24 @@ func TestACrashEndsTheWaitOfTheOthers(t *testing.T) {
 			require.ErrorIs(t, <-ended, vfs.ErrCrashed)
 		}
 		require.Zero(t, stall.Waiting())
+	})
+}
+
+func TestOfTwoCallsThatCrashAfterTheirEffectOneCutsThePower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := newFrail()
+		below := faultfs.New(base.Fs)
+		base.Fs = below
+		hang := below.Inject(faultfs.MustParse("stat * stall")[0])
+		fsys := faultfs.New(base, faultfs.MustParse("stat * after crash")...)
+		hooks := 0
+		fsys.OnCrash(func(vfs.Lost) { hooks++ })
+		ended := stalled(t, fsys, hang, 2)
+		hang.Remove()
+		require.ErrorIs(t, <-ended, vfs.ErrCrashed)
+		require.ErrorIs(t, <-ended, vfs.ErrCrashed)
+		require.Equal(t, 1, hooks)
+		require.Equal(t, []string{`crash 1 ""`}, base.heard())
 	})
 }
 
