@@ -243,7 +243,7 @@ func (c *crash) coin() bool { return c.rng.IntN(2) == 0 }
 // returns how many of them are inside the file, which ends at end.
 func (c *crash) sectors(n *vnode, keep string, end int64) (kept int64) {
 	odds := c.rng.IntN(5) // of four: all and nothing are likely enough to be seen
-	alive, last := false, int64(-1)
+	alive, last := false, int64(-2)
 	for _, i := range n.pageNumbers() {
 		pg := n.pages[i]
 		pg.dirty = 0

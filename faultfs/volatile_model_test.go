@@ -199,8 +199,13 @@ func tree(t failer, fsys afero.Fs, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	require.NoError(t, afero.Walk(fsys, dir, func(path string, info os.FileInfo, err error) error {
-		if err != nil || info.IsDir() || strings.HasPrefix(info.Name(), faultfs.HiddenPrefix) {
+		switch {
+		case err != nil:
 			return err
+		case info.IsDir() && strings.HasPrefix(info.Name(), faultfs.HiddenPrefix):
+			return filepath.SkipDir
+		case info.IsDir(), strings.HasPrefix(info.Name(), faultfs.HiddenPrefix):
+			return nil
 		}
 		name, err := filepath.Rel(dir, path)
 		require.NoError(t, err)
