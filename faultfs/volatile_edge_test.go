@@ -295,3 +295,90 @@ func BenchmarkVolatileNew(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// A tree that is removed and whose removal is synced at the top alone leaves
+// nothing pending, and nothing below.
+func TestARemovedTreeIsGoneWithItsTop(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		top := filepath.Join(dir, "top")
+		for _, d := range []string{top, filepath.Join(top, "in")} {
+			require.NoError(t, v.Mkdir(d, 0o755))
+			require.NoError(t, write(t, v, filepath.Join(d, "f"), "data").Close())
+			require.NoError(t, v.SyncDir(d))
+		}
+		require.NoError(t, v.SyncDir(top))
+		require.NoError(t, v.SyncDir(dir))
+		require.NoError(t, v.RemoveAll(top))
+		require.NotEmpty(t, below(t, base, dir))
+		require.NoError(t, v.SyncDir(dir))
+		require.Zero(t, v.Pending())
+		require.Empty(t, below(t, base, dir))
+		requireNoHiddenFiles(t, base, dir)
+	})
+}
+
+// A file moves out of a directory and takes its place, while it is open.
+func TestAFileTakesThePlaceOfItsDirectory(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		d := filepath.Join(dir, "d")
+		require.NoError(t, v.Mkdir(d, 0o755))
+		require.NoError(t, v.SyncDir(dir))
+		f := write(t, v, filepath.Join(d, "x"), "data")
+		require.NoError(t, f.Sync())
+		require.NoError(t, v.Rename(filepath.Join(d, "x"), filepath.Join(dir, "tmp")))
+		require.NoError(t, v.Remove(d))
+		require.NoError(t, v.Rename(filepath.Join(dir, "tmp"), d))
+		require.NoError(t, v.SyncDir(dir))
+		require.Equal(t, map[string]string{"d": "data"}, below(t, base, dir))
+		require.Zero(t, v.Pending())
+		_, err := f.WriteAt([]byte("DATA"), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+		require.Equal(t, map[string]string{"d": "DATA"}, below(t, base, dir))
+	})
+}
+
+func TestTwoFilesSwapNames(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		at := func(name string) string { return filepath.Join(dir, name) }
+		for _, name := range []string{"a", "b"} {
+			require.NoError(t, write(t, v, at(name), "was "+name).Sync())
+		}
+		require.NoError(t, v.SyncDir(dir))
+		for _, move := range [][2]string{{"a", "c"}, {"b", "a"}, {"c", "b"}} {
+			require.NoError(t, v.Rename(at(move[0]), at(move[1])))
+		}
+		require.NoError(t, v.SyncDir(dir))
+		require.Equal(t, map[string]string{"a": "was b", "b": "was a"}, below(t, base, dir))
+		require.Zero(t, v.Pending())
+		requireNoHiddenFiles(t, base, dir)
+	})
+}
+
+func TestARenamedDirectoryHasOneNameBelow(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		at := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
+		for _, name := range []string{"from", "to", "from/d"} {
+			require.NoError(t, v.Mkdir(at(name), 0o755))
+		}
+		f := write(t, v, at("from", "d", "f"), "data")
+		require.NoError(t, f.Sync())
+		for _, name := range []string{"from/d", "from", "."} {
+			require.NoError(t, v.SyncDir(at(name)))
+		}
+		require.NoError(t, v.Rename(at("from", "d"), at("to", "d")))
+		require.Equal(t, faultfs.Pending{Entries: 2}, v.Pending())
+		require.NoError(t, v.SyncDir(at("to")))
+		require.Equal(t, map[string]string{filepath.Join("to", "d", "f"): "data"}, below(t, base, dir))
+		require.NoError(t, v.SyncDir(at("from")))
+		require.Zero(t, v.Pending())
+
+		require.NoError(t, v.Rename(at("to", "d"), at("from", "e")))
+		require.NoError(t, v.SyncDir(at("to")))
+		require.Empty(t, below(t, base, dir), "the old name is gone, the new one is not there")
+		require.Equal(t, "data", content(t, v, at("from", "e", "f")))
+		require.NoError(t, v.SyncDir(at("from")))
+		require.Equal(t, map[string]string{filepath.Join("from", "e", "f"): "data"}, below(t, base, dir))
+		requireNoHiddenFiles(t, base, dir)
+	})
+}
