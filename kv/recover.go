@@ -245,7 +245,13 @@ func (r *recovery) judgeOrphan(number uint64) error {
 		r.report.note("%s is a copy of segment %d under another name; it was left alone", name, h.number)
 		return nil
 	}
-	rp := newReplay(newSegment(h, file), segmentHeaderBytes, h.capacity, func(*recordHeader, []byte, int64) {})
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("asking for the size of %s: %w", name, err)
+	}
+	// What its header and its records claim is worth no more than the file has.
+	limit := min(h.capacity, info.Size())
+	rp := newReplay(newSegment(h, file), segmentHeaderBytes, limit, func(*recordHeader, []byte, int64) {})
 	if err := rp.run(); err != nil {
 		return err
 	}
