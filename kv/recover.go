@@ -201,6 +201,9 @@ func (r *recovery) applyFrom(seg *segment) applyFunc {
 
 // findOrphans is step 5.
 func (r *recovery) findOrphans() error {
+	if err := r.st.misplaced(r.inv, &r.manifest); err != nil {
+		return err
+	}
 	// The segment that a lost manifest would have listed first is looked for
 	// by name as well: a listing can come up short.
 	candidates := append(slices.Clone(r.inv.segments), r.loadedNext)
