@@ -165,8 +165,11 @@ func (c *checker) conclude(openErr error) error {
 		}
 		openErr = nil
 	}
-	if openErr == nil {
+	if openErr == nil && c.readErr != nil {
 		openErr = c.readErr
+		if c.report.Verdict != VerdictDamaged {
+			c.report.Verdict = VerdictFailed // what was read the first time may not be there again
+		}
 	}
 	return openErr
 }

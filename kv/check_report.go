@@ -53,7 +53,8 @@ type CheckReport struct {
 	Records uint64 `json:"records"`
 
 	// Damages are in the order in which they were met, the first thousand of
-	// DamagesTotal.
+	// DamagesTotal. Places that could not be read are among them, even where
+	// the verdict is not VerdictDamaged.
 	Damages      []Damage `json:"damages"`
 	DamagesTotal int      `json:"damagesTotal"`
 
