@@ -68,7 +68,7 @@ func TestDamageMatrix(t *testing.T) {
 	for _, ending := range []string{endClosed, endKilled, endTorn} {
 		m := buildMatrixStore(t, seed, ending)
 		cases := m.cases(older)
-		every := 40
+		every := 10
 		if !*damageFull {
 			cases, every = sampleCases(cases, seed, 70), 1
 		}

@@ -263,13 +263,24 @@ func (r *recovery) judgeOrphan(number uint64) error {
 		return nil
 	}
 	if number >= r.loadedNext {
-		return &DamageError{
-			File: name, FirstSeq: h.firstSeq, LastSeq: rp.end.lastSeq,
-			Reason: "it holds records, and no manifest lists it: the manifest that did is lost",
-		}
+		return r.unlisted(name, h.firstSeq, rp.end.lastSeq)
 	}
 	r.report.note("%s was replaced by other segments long ago; it was left alone", name)
 	return nil
+}
+
+// unlisted says that the manifest that listed a segment is lost. It names that
+// manifest if there is one left that is not whole.
+func (r *recovery) unlisted(name string, firstSeq, lastSeq uint64) error {
+	e := &DamageError{
+		File: name, FirstSeq: firstSeq, LastSeq: lastSeq,
+		Reason: "it holds records, and no manifest lists it: the manifest that did is lost",
+	}
+	if newest := r.inv.manifests[0]; newest > r.manifest.generation {
+		e.File = manifestName(newest)
+		e.Reason = fmt.Sprintf("it is not whole, and %s holds records and no whole manifest lists it", name)
+	}
+	return e
 }
 
 // settle is step 6.

@@ -87,6 +87,25 @@ func TestSegmentUnderTheNewestManifestsNameIsRefused(t *testing.T) {
 	require.Contains(t, fsys.contents(), m.active, "the evidence stays")
 }
 
+// The newest manifest is bad, an older one is there, and a segment that only the
+// bad one had listed: the segment was blamed.
+func TestNewestManifestThatIsBadIsTheOneThatIsNamed(t *testing.T) {
+	m := buildMatrixStore(t, 1, endKilled)
+	files := maps.Clone(m.files)
+	files[m.newest] = garbage(1, len(files[m.newest]))
+	fsys := newMatrixFs(files)
+	_, err := Open(fsys, dir, nil)
+	var damage *DamageError
+	require.ErrorAs(t, err, &damage)
+	require.Equal(t, m.newest, damage.File)
+	require.Contains(t, damage.Reason, m.active)
+	report, err := Check(fsys, dir, nil)
+	require.NoError(t, err)
+	require.True(t, report.names(m.newest), "%+v", report.Damages)
+	require.Len(t, report.Manifests, 2)
+	require.True(t, report.Manifests[1].Counts)
+}
+
 // The STORE file of another store: the manifests were blamed.
 func TestStoreFileOfAnotherStoreIsTheOneThatIsNamed(t *testing.T) {
 	fsys, _ := killed(t, 10, roomy)
