@@ -47,29 +47,27 @@ func (s *salvage) rewind() {
 
 func (s *salvage) run() {
 	if !s.t.sealed {
-		if s.pass() != nil {
-			return
-		}
+		s.c.failed(s.pass())
 		s.rewind()
 	}
 	s.judging = true
-	if err := s.pass(); err == nil {
-		s.judgeEnd()
+	if err := s.pass(); s.c.failed(err) {
+		s.endBatch()
+		d := Damage{File: s.seg.name, Offset: s.next.offset, FirstSeq: s.next.seq, Reason: err.Error()}
+		if s.t.sealed {
+			d.LastSeq = s.t.stop - 1
+		}
+		s.c.lose(d)
+		return
 	}
+	s.judgeEnd()
 }
 
-// pass reads from the first record to the last that counts. It returns the
-// error of a read that failed, which is in the report.
+// pass reads from the first record to the last that counts.
 func (s *salvage) pass() error {
 	for s.next.seq < s.t.stop {
-		more, err := s.step()
-		if err != nil {
-			s.c.failed(err)
-			s.c.lose(Damage{File: s.seg.name, Offset: s.next.offset, FirstSeq: s.next.seq, Reason: err.Error()})
+		if more, err := s.step(); err != nil || !more {
 			return err
-		}
-		if !more {
-			return nil
 		}
 	}
 	return nil
@@ -86,7 +84,7 @@ func (s *salvage) step() (more bool, err error) {
 	if !ok || h.seq != s.next.seq || h.prev != s.next.prev {
 		return s.resume(at)
 	}
-	payload, err := s.window.bytes(at+recordHeaderBytes, int(h.keyLen)+int(h.valueLen))
+	payload, err := s.payload(&h, at)
 	if err != nil {
 		return false, err
 	}
@@ -114,6 +112,16 @@ func (s *salvage) header(at int64) (h recordHeader, ok bool, err error) {
 	}
 	h, ok = parseHeader(b, s.seg.identity, at)
 	return h, ok && h.size() <= s.limit-at, nil
+}
+
+// payload returns key and value of the record at an offset.
+func (s *salvage) payload(h *recordHeader, at int64) ([]byte, error) {
+	n := int(h.keyLen) + int(h.valueLen)
+	b, err := s.window.bytes(at+recordHeaderBytes, n)
+	if err == nil && len(b) < n {
+		err = fmt.Errorf("reading %s at offset %d: the file was %d bytes long, and is shorter now", s.seg.name, at, s.size)
+	}
+	return b, err
 }
 
 // judge takes a record whose header is whole.

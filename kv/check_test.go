@@ -225,6 +225,37 @@ func TestCheckWhereTheLockCannotBeTold(t *testing.T) {
 	require.Empty(t, mustCheck(t, base).Notes)
 }
 
+// lyingFs says that every segment is longer than it is, as if it were shortened
+// while the check reads it.
+type lyingFs struct{ afero.Fs }
+
+func (f lyingFs) Open(name string) (afero.File, error) {
+	file, err := f.Fs.Open(name)
+	if err != nil || filepath.Ext(name) != segmentSuffix {
+		return file, err
+	}
+	return lyingFile{file}, nil
+}
+
+type lyingFile struct{ afero.File }
+
+func (f lyingFile) Stat() (os.FileInfo, error) { return matrixInfo{size: 1 << 20}, nil }
+
+func TestCheckOfAFileThatGetsShorter(t *testing.T) {
+	fsys := afero.NewMemMapFs()
+	db := mustOpen(t, fsys, roomy)
+	load(t, db, 12)
+	require.NoError(t, db.Close())
+	name := onlyFile(t, fsys, "*.seg")
+	ends := recordEnds(t, fsys, name)
+	truncate(t, fsys, name, ends[9]+recordHeaderBytes+2)
+	report, err := Check(lyingFs{fsys}, dir, nil)
+	require.ErrorContains(t, err, "is shorter now")
+	require.Equal(t, VerdictDamaged, report.Verdict)
+	require.Equal(t, 9, report.Keys)
+	require.True(t, report.MissingUnknown)
+}
+
 func TestReadOnlyFsRefusesEveryChange(t *testing.T) {
 	base, _ := killed(t, 5, roomy)
 	fsys := readOnlyFs{base}

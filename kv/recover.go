@@ -20,7 +20,8 @@ import (
 //  4. Judge the tail of the active segment: clean, torn or damaged
 //     (damage.go).
 //  5. Hold the segments that the manifest does not list against it: a log
-//     segment with records means that a newer manifest was lost.
+//     segment with records, under whatever name, means that a newer manifest
+//     was lost.
 //  6. Make durable what was read. The records behind the last point known
 //     durable may have come from the kernel's cache, after a sync that failed
 //     in an earlier process and marked their pages clean; syncing the file
