@@ -70,7 +70,7 @@ func TestDamageMatrix(t *testing.T) {
 		cases := m.cases(older)
 		every := 10
 		if !*damageFull {
-			cases, every = sampleCases(cases, seed, 70), 1
+			cases, every = sampleCases(cases, seed, 100), 1
 		}
 		run := &matrixRun{m: m, older: older, cases: cases, deepEvery: every}
 		run.all()
@@ -312,28 +312,34 @@ func (t *matrixTable) cases() (n int) {
 	return n
 }
 
+// String is the table in Markdown. The kinds of defects share a column; each
+// defect is printed by itself.
 func (t *matrixTable) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.Debug)
-	fmt.Fprint(w, "\t damage \t cases")
-	for _, name := range outcomeNames {
-		fmt.Fprintf(w, "\t %s", name)
-	}
-	row := func(name string, count func(outcome int) int) {
-		n := 0
-		for outcome := range outcomes {
-			n += count(outcome)
+	row := func(name, cases string, cell func(outcome int) string, defects string) {
+		fmt.Fprintf(w, "\t %s \t %s", name, cases)
+		for outcome := range outcomeWrong {
+			fmt.Fprintf(w, "\t %s", cell(outcome))
 		}
-		fmt.Fprintf(w, "\t\n\t %s \t %d", name, n)
-		for outcome := range outcomes {
-			fmt.Fprintf(w, "\t %d", count(outcome))
-		}
+		fmt.Fprintf(w, "\t %s\t\n", defects)
 	}
+	counts := func(name string, count func(outcome int) int) {
+		cases, defects := 0, 0
+		for outcome := range outcomes {
+			cases += count(outcome)
+			if outcome >= outcomeWrong {
+				defects += count(outcome)
+			}
+		}
+		row(name, fmt.Sprint(cases), func(outcome int) string { return fmt.Sprint(count(outcome)) }, fmt.Sprint(defects))
+	}
+	row("damage", "cases", func(outcome int) string { return outcomeNames[outcome] }, "DEFECTS")
+	row("---", "---", func(int) string { return "---" }, "---")
 	for kind, name := range damageNames {
-		row(name, func(outcome int) int { return t.counts[kind][outcome] })
+		counts(name, func(outcome int) int { return t.counts[kind][outcome] })
 	}
-	row("total", t.sum)
-	fmt.Fprint(w, "\t\n")
+	counts("total", t.sum)
 	w.Flush()
 	return b.String()
 }
