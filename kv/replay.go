@@ -173,7 +173,7 @@ func (w *window) bytes(offset int64, n int) ([]byte, error) {
 	if from >= 0 && from+int64(n) <= int64(len(w.buf)) {
 		return w.buf[from : from+int64(n)], nil
 	}
-	want := max(n, int(min(windowBytes, w.seg.header.capacity-offset)))
+	want := max(n, int(min(windowBytes, w.seg.header.capacity)))
 	if cap(w.buf) < want {
 		w.buf = make([]byte, 0, want)
 	}
