@@ -7,8 +7,6 @@ import (
 	"os"
 
 	"github.com/spf13/afero"
-
-	"holdfast/internal/vfs"
 )
 
 // Check reads the store in dir on fsys, which no one may have open, and says
@@ -95,12 +93,12 @@ func (c *checker) lock() (release func(), err error) {
 		c.note("whether the store is open elsewhere cannot be told: %v", err)
 		return func() {}, nil
 	}
-	unlock, err := vfs.TryLock(c.base, file, name)
+	// The base tells one owner from another, not the wrapper around it.
+	lock, err := tryLock(c.base, file, name)
 	if err == nil {
-		return (&storeLock{file, unlock}).release, nil
+		return lock.release, nil
 	}
-	_ = file.Close() // only locked
-	if errors.Is(err, vfs.ErrLocked) {
+	if errors.Is(err, ErrLocked) {
 		return nil, ErrLocked
 	}
 	c.note("whether the store is open elsewhere cannot be told: %v", err)

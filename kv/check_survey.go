@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"slices"
+
+	"github.com/spf13/afero"
 )
 
 // survey reads every manifest and every segment.
@@ -96,34 +98,31 @@ func (c *checker) surveySegment(t *target, e *manifestEntry) {
 		report.Damages = c.report.DamagesTotal - before
 		c.report.Segments = append(c.report.Segments, report)
 	}()
-	file, err := c.st.fs.Open(c.st.path(name))
-	if err != nil {
-		reason := "the manifest lists it, and it is missing"
-		if !errors.Is(err, os.ErrNotExist) {
-			c.failed(fmt.Errorf("opening %s: %w", name, err))
-			reason = err.Error()
+	err := c.st.withSegmentFile(name, func(file afero.File, size int64) error {
+		report.Bytes = size
+		if e != nil {
+			h, err := readSegmentHeader(file, name)
+			if err == nil {
+				err = e.matches(name, c.st.id, &h)
+			}
+			c.headerDamage(err)
 		}
-		report.State = stateMissing
-		c.lose(Damage{File: name, FirstSeq: t.header.firstSeq, LastSeq: t.lastKnown(e), Reason: reason})
+		s := newSalvage(c, newSegment(t.header, file), t, size)
+		s.run()
+		report.Records, report.LastSeq = s.records, s.last
+		c.report.Records += s.records
+		return nil
+	})
+	if err == nil {
 		return
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if c.failed(err) {
-		return
+	reason := "the manifest lists it, and it is missing"
+	report.State = stateMissing
+	if !errors.Is(err, os.ErrNotExist) {
+		c.failed(err)
+		reason, report.State = err.Error(), t.state
 	}
-	report.Bytes = info.Size()
-	if e != nil {
-		h, err := readSegmentHeader(file, name)
-		if err == nil {
-			err = e.matches(name, c.st.id, &h)
-		}
-		c.headerDamage(err)
-	}
-	s := newSalvage(c, newSegment(t.header, file), t, info.Size())
-	s.run()
-	report.Records, report.LastSeq = s.records, s.last
-	c.report.Records += s.records
+	c.lose(Damage{File: name, FirstSeq: t.header.firstSeq, LastSeq: t.lastKnown(e), Reason: reason})
 }
 
 // lastKnown is the last sequence number that the segment is known to have had,
@@ -181,18 +180,17 @@ func (c *checker) surveyOrphans() {
 // surveyOrphan puts a segment that counts for nothing into the report.
 func (c *checker) surveyOrphan(number uint64) {
 	report := SegmentReport{File: segmentName(number), State: stateUnlisted, Kind: kindName(0)}
-	file, err := c.st.fs.Open(c.st.path(report.File))
-	if err != nil {
-		return // there may be none; otherwise judging it has failed as well
+	err := c.st.withSegmentFile(report.File, func(file afero.File, size int64) error {
+		report.Bytes = size
+		if h, err := readSegmentHeader(file, report.File); err == nil {
+			report.Kind, report.FirstSeq, report.LastSeq = kindName(h.kind), h.firstSeq, h.firstSeq-1
+		}
+		return nil
+	})
+	// There may be none; otherwise judging it has failed as well.
+	if err == nil {
+		c.report.Segments = append(c.report.Segments, report)
 	}
-	defer file.Close()
-	if info, err := file.Stat(); !c.failed(err) {
-		report.Bytes = info.Size()
-	}
-	if h, err := readSegmentHeader(file, report.File); err == nil {
-		report.Kind, report.FirstSeq, report.LastSeq = kindName(h.kind), h.firstSeq, h.firstSeq-1
-	}
-	c.report.Segments = append(c.report.Segments, report)
 }
 
 // surveyUnlisted reads the segments without a manifest to say which ones count:
@@ -219,12 +217,10 @@ func (c *checker) surveyUnlisted() {
 // nothing says which store this is, the first segment does.
 func (c *checker) ownHeader(number uint64) (h segmentHeader, ok bool) {
 	name := segmentName(number)
-	file, err := c.st.fs.Open(c.st.path(name))
-	if c.failed(err) {
-		return h, false
-	}
-	defer file.Close()
-	h, err = readSegmentHeader(file, name)
+	err := c.st.withSegmentFile(name, func(file afero.File, _ int64) (err error) {
+		h, err = readSegmentHeader(file, name)
+		return err
+	})
 	switch {
 	case err != nil:
 		c.headerDamage(err)

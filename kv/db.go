@@ -313,7 +313,12 @@ func (st *storage) lock() (*storeLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock file: %w", err)
 	}
-	unlock, err := vfs.TryLock(st.fs, file, name)
+	return tryLock(st.fs, file, name)
+}
+
+// tryLock locks the lock file for this owner, or closes it.
+func tryLock(fsys afero.Fs, file afero.File, name string) (*storeLock, error) {
+	unlock, err := vfs.TryLock(fsys, file, name)
 	if err == nil {
 		return &storeLock{file, unlock}, nil
 	}

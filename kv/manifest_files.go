@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/spf13/afero"
 )
 
 // The file STORE says that a store was completed here. It is written after the
@@ -241,18 +243,18 @@ func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest
 
 // hasSegmentOf reports whether the first segment that m lists belongs to the
 // same store as m: then it is STORE that is out of place, and not m.
-func (st *storage) hasSegmentOf(m *manifest) bool {
+func (st *storage) hasSegmentOf(m *manifest) (has bool) {
 	if len(m.entries) == 0 {
 		return false
 	}
 	name := segmentName(m.entries[0].number)
-	file, err := st.fs.Open(st.path(name))
-	if err != nil {
-		return false // the store is refused in any case
-	}
-	defer file.Close()
-	h, err := readSegmentHeader(file, name)
-	return err == nil && h.store == m.store
+	// Whatever the error, the store is refused.
+	_ = st.withSegmentFile(name, func(file afero.File, _ int64) error {
+		h, err := readSegmentHeader(file, name)
+		has = err == nil && h.store == m.store
+		return nil
+	})
+	return has
 }
 
 // misplaced refuses a store in which a manifest newer than m is really a log
@@ -265,23 +267,16 @@ func (st *storage) misplaced(inv inventory, m *manifest) error {
 		if g <= m.generation {
 			return nil
 		}
-		if err := st.misplacedSegment(manifestName(g), m); err != nil {
+		name := manifestName(g)
+		err := st.withSegmentFile(name, func(file afero.File, size int64) error { return st.misplacedSegment(file, size, name, m) })
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (st *storage) misplacedSegment(name string, m *manifest) error {
-	file, err := st.fs.Open(st.path(name))
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", name, err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("asking for the size of %s: %w", name, err)
-	}
+func (st *storage) misplacedSegment(file afero.File, size int64, name string, m *manifest) error {
 	h, err := readSegmentHeader(file, name)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -291,8 +286,8 @@ func (st *storage) misplacedSegment(name string, m *manifest) error {
 	case h.store != st.id, h.kind != segmentLog, h.number < m.nextSegment:
 		return nil
 	}
-	rp := newReplay(newSegment(h, file), segmentHeaderBytes, min(h.capacity, info.Size()), func(*recordHeader, []byte, int64) {})
-	if err := rp.run(); err != nil || rp.records == 0 {
+	rp, err := replayUnlisted(h, file, size)
+	if err != nil || rp.records == 0 {
 		return err
 	}
 	return &DamageError{

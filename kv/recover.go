@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/spf13/afero"
 )
 
 // Recovery, step by step. Nothing is changed before step 6, nothing is removed
@@ -223,14 +225,16 @@ func (r *recovery) findOrphans() error {
 
 func (r *recovery) judgeOrphan(number uint64) error {
 	name := segmentName(number)
-	file, err := r.st.fs.Open(r.st.path(name))
+	err := r.st.withSegmentFile(name, func(file afero.File, size int64) error {
+		return r.judgeOrphanFile(file, size, name, number)
+	})
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("opening %s, which no manifest lists: %w", name, err)
-	}
-	defer file.Close()
+	return err
+}
+
+func (r *recovery) judgeOrphanFile(file afero.File, size int64, name string, number uint64) error {
 	h, err := readSegmentHeader(file, name)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -249,14 +253,8 @@ func (r *recovery) judgeOrphan(number uint64) error {
 		r.report.note("%s is a copy of segment %d under another name; it was left alone", name, h.number)
 		return nil
 	}
-	info, err := file.Stat()
+	rp, err := replayUnlisted(h, file, size)
 	if err != nil {
-		return fmt.Errorf("asking for the size of %s: %w", name, err)
-	}
-	// What its header and its records claim is worth no more than the file has.
-	limit := min(h.capacity, info.Size())
-	rp := newReplay(newSegment(h, file), segmentHeaderBytes, limit, func(*recordHeader, []byte, int64) {})
-	if err := rp.run(); err != nil {
 		return err
 	}
 	if h.kind == segmentCopy || rp.records == 0 {
