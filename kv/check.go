@@ -84,24 +84,15 @@ func (c *checker) run() error {
 // lock keeps owners out for as long as the check takes, as far as that can be
 // done without creating or changing the lock file.
 func (c *checker) lock() (release func(), err error) {
-	name := c.st.path(lockFile)
-	file, err := c.st.fs.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return func() {}, nil
-	}
-	if err != nil {
-		c.note("whether the store is open elsewhere cannot be told: %v", err)
-		return func() {}, nil
-	}
-	// The base tells one owner from another, not the wrapper around it.
-	lock, err := tryLock(c.base, file, name)
-	if err == nil {
+	lock, err := c.st.lockOn(c.base, os.O_RDONLY)
+	switch {
+	case err == nil:
 		return lock.release, nil
-	}
-	if errors.Is(err, ErrLocked) {
+	case errors.Is(err, ErrLocked):
 		return nil, ErrLocked
+	case !errors.Is(err, os.ErrNotExist):
+		c.note("whether the store is open elsewhere cannot be told: %v", err)
 	}
-	c.note("whether the store is open elsewhere cannot be told: %v", err)
 	return func() {}, nil
 }
 
