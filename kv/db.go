@@ -318,12 +318,18 @@ type storeLock struct {
 
 // lock takes the lock, or returns ErrLocked.
 func (st *storage) lock() (*storeLock, error) {
+	return st.lockOn(st.fs, os.O_RDWR|os.O_CREATE)
+}
+
+// lockOn is lock for an owner that opens the lock file with flag, and is known
+// to the others by fsys.
+func (st *storage) lockOn(fsys afero.Fs, flag int) (*storeLock, error) {
 	name := st.path(lockFile)
-	file, err := st.fs.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := st.fs.OpenFile(name, flag, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock file: %w", err)
 	}
-	unlock, err := vfs.TryLock(st.fs, file, name)
+	unlock, err := vfs.TryLock(fsys, file, name)
 	if err == nil {
 		return &storeLock{file, unlock}, nil
 	}

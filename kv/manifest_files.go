@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/spf13/afero"
 )
 
 // The file STORE says that a store was completed here. It is written after the
@@ -205,6 +207,7 @@ func (st *storage) removeManifests(generations []uint64) {
 // anything that stood in recycled space, even an older manifest or another
 // store's; recovery checks that nothing was acknowledged under it.
 func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest, error) {
+	var foreign *manifest
 	for _, g := range inv.manifests {
 		name := manifestName(g)
 		b, err := st.read(name)
@@ -221,6 +224,9 @@ func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest
 		}
 		if m.store != st.id || m.generation != g {
 			report.note("%s holds generation %d of store %x: the name may have become durable before the content, or somebody put it there", name, m.generation, m.store)
+			if foreign == nil && m.generation == g {
+				foreign = &m
+			}
 			continue
 		}
 		if healed {
@@ -228,5 +234,64 @@ func (st *storage) loadManifest(inv inventory, report *RecoveryReport) (manifest
 		}
 		return m, nil
 	}
+	if foreign != nil && st.hasSegmentOf(foreign) {
+		return manifest{}, &DamageError{File: storeFile, Reason: fmt.Sprintf("it says store %x, and %s and its segments belong to store %x",
+			st.id, manifestName(foreign.generation), foreign.store)}
+	}
 	return manifest{}, &DamageError{File: manifestPrefix + "*", Reason: "no manifest is whole, and " + storeFile + " shows that there was a store here"}
+}
+
+// hasSegmentOf reports whether the first segment that m lists belongs to the
+// same store as m: then it is STORE that is out of place, and not m.
+func (st *storage) hasSegmentOf(m *manifest) (has bool) {
+	if len(m.entries) == 0 {
+		return false
+	}
+	name := segmentName(m.entries[0].number)
+	// Whatever the error, the store is refused.
+	_ = st.withSegmentFile(name, func(file afero.File, _ int64) error {
+		h, err := readSegmentHeader(file, name)
+		has = err == nil && h.store == m.store
+		return nil
+	})
+	return has
+}
+
+// misplaced refuses a store in which a manifest newer than m is really a log
+// segment of this store that m does not know, with a record in it. Such a
+// segment was listed by a manifest that was durable before the record was, and
+// that manifest is gone. A crash cannot leave this: of what may have stood in
+// the space before, no segment that was never listed had a record.
+func (st *storage) misplaced(inv inventory, m *manifest) error {
+	for _, g := range inv.manifests {
+		if g <= m.generation {
+			return nil
+		}
+		name := manifestName(g)
+		err := st.withSegmentFile(name, func(file afero.File, size int64) error { return st.misplacedSegment(file, size, name, m) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *storage) misplacedSegment(file afero.File, size int64, name string, m *manifest) error {
+	h, err := readSegmentHeader(file, name)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return nil // no segment
+	case err != nil:
+		return err
+	case h.store != st.id, h.kind != segmentLog, h.number < m.nextSegment:
+		return nil
+	}
+	rp, err := replayUnlisted(h, file, size)
+	if err != nil || rp.records == 0 {
+		return err
+	}
+	return &DamageError{
+		File: name, FirstSeq: h.firstSeq, LastSeq: rp.end.lastSeq,
+		Reason: fmt.Sprintf("it holds the records of segment %d, and no manifest lists that: the manifest that did is lost", h.number),
+	}
 }

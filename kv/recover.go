@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/spf13/afero"
 )
 
 // Recovery, step by step. Nothing is changed before step 6, nothing is removed
@@ -20,7 +22,8 @@ import (
 //  4. Judge the tail of the active segment: clean, torn or damaged
 //     (damage.go).
 //  5. Hold the segments that the manifest does not list against it: a log
-//     segment with records means that a newer manifest was lost.
+//     segment with records, under whatever name, means that a newer manifest
+//     was lost.
 //  6. Make durable what was read. The records behind the last point known
 //     durable may have come from the kernel's cache, after a sync that failed
 //     in an earlier process and marked their pages clean; syncing the file
@@ -201,6 +204,9 @@ func (r *recovery) applyFrom(seg *segment) applyFunc {
 
 // findOrphans is step 5.
 func (r *recovery) findOrphans() error {
+	if err := r.st.misplaced(r.inv, &r.manifest); err != nil {
+		return err
+	}
 	// The segment that a lost manifest would have listed first is looked for
 	// by name as well: a listing can come up short.
 	candidates := append(slices.Clone(r.inv.segments), r.loadedNext)
@@ -219,14 +225,16 @@ func (r *recovery) findOrphans() error {
 
 func (r *recovery) judgeOrphan(number uint64) error {
 	name := segmentName(number)
-	file, err := r.st.fs.Open(r.st.path(name))
+	err := r.st.withSegmentFile(name, func(file afero.File, size int64) error {
+		return r.judgeOrphanFile(file, size, name, number)
+	})
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("opening %s, which no manifest lists: %w", name, err)
-	}
-	defer file.Close()
+	return err
+}
+
+func (r *recovery) judgeOrphanFile(file afero.File, size int64, name string, number uint64) error {
 	h, err := readSegmentHeader(file, name)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -245,8 +253,8 @@ func (r *recovery) judgeOrphan(number uint64) error {
 		r.report.note("%s is a copy of segment %d under another name; it was left alone", name, h.number)
 		return nil
 	}
-	rp := newReplay(newSegment(h, file), segmentHeaderBytes, h.capacity, func(*recordHeader, []byte, int64) {})
-	if err := rp.run(); err != nil {
+	rp, err := replayUnlisted(h, file, size)
+	if err != nil {
 		return err
 	}
 	if h.kind == segmentCopy || rp.records == 0 {
@@ -254,13 +262,24 @@ func (r *recovery) judgeOrphan(number uint64) error {
 		return nil
 	}
 	if number >= r.loadedNext {
-		return &DamageError{
-			File: name, FirstSeq: h.firstSeq, LastSeq: rp.end.lastSeq,
-			Reason: "it holds records, and no manifest lists it: the manifest that did is lost",
-		}
+		return r.unlisted(name, h.firstSeq, rp.end.lastSeq)
 	}
 	r.report.note("%s was replaced by other segments long ago; it was left alone", name)
 	return nil
+}
+
+// unlisted says that the manifest that listed a segment is lost. It names that
+// manifest if there is one left that is not whole.
+func (r *recovery) unlisted(name string, firstSeq, lastSeq uint64) error {
+	e := &DamageError{
+		File: name, FirstSeq: firstSeq, LastSeq: lastSeq,
+		Reason: "it holds records, and no manifest lists it: the manifest that did is lost",
+	}
+	if newest := r.inv.manifests[0]; newest > r.manifest.generation {
+		e.File = manifestName(newest)
+		e.Reason = fmt.Sprintf("it is not whole, and %s holds records and no whole manifest lists it", name)
+	}
+	return e
 }
 
 // settle is step 6.

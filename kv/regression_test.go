@@ -2,7 +2,10 @@ package kv
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -65,6 +68,73 @@ func TestStaleBytesUnderTheStoreFilesNameAreNoDamage(t *testing.T) {
 	db := mustOpen(t, fsys, small)
 	want := load(t, db, 5)
 	requireContents(t, reopen(t, db, fsys), want)
+}
+
+// The names of the newest manifest and of the segment that it had added change
+// places, and an older manifest is still there: it was taken, the segment passed
+// for one that was never finished, and all its records were lost without a word.
+func TestSegmentUnderTheNewestManifestsNameIsRefused(t *testing.T) {
+	m := buildMatrixStore(t, 1, endKilled)
+	files := maps.Clone(m.files)
+	files[m.newest], files[m.active] = m.files[m.active], m.files[m.newest]
+	fsys := newMatrixFs(files)
+	_, err := Open(fsys, dir, nil)
+	var damage *DamageError
+	require.ErrorAs(t, err, &damage)
+	require.Equal(t, m.newest, damage.File)
+	require.Equal(t, m.bound+1, damage.FirstSeq)
+	require.Equal(t, slices.Max(slices.Collect(maps.Keys(m.states))), damage.LastSeq)
+	require.Contains(t, fsys.contents(), m.active, "the evidence stays")
+}
+
+// The newest manifest is bad, an older one is there, and a segment that only the
+// bad one had listed: the segment was blamed.
+func TestNewestManifestThatIsBadIsTheOneThatIsNamed(t *testing.T) {
+	m := buildMatrixStore(t, 1, endKilled)
+	files := maps.Clone(m.files)
+	files[m.newest] = garbage(1, len(files[m.newest]))
+	fsys := newMatrixFs(files)
+	_, err := Open(fsys, dir, nil)
+	var damage *DamageError
+	require.ErrorAs(t, err, &damage)
+	require.Equal(t, m.newest, damage.File)
+	require.Contains(t, damage.Reason, m.active)
+	report, err := Check(fsys, dir, nil)
+	require.NoError(t, err)
+	require.True(t, report.names(m.newest), "%+v", report.Damages)
+	require.Len(t, report.Manifests, 2)
+	require.True(t, report.Manifests[1].Counts)
+}
+
+// The STORE file of another store: the manifests were blamed.
+func TestStoreFileOfAnotherStoreIsTheOneThatIsNamed(t *testing.T) {
+	fsys, _ := killed(t, 10, roomy)
+	require.NoError(t, afero.WriteFile(fsys, filepath.Join(dir, storeFile), encodeStoreFile(goldenStore), 0o644))
+	require.Contains(t, requireDamage(t, fsys, storeFile).Reason, "its segments belong to store")
+
+	// With the segment gone too, nothing says which of the two is out of place.
+	require.NoError(t, fsys.Remove(onlyFile(t, fsys, "*.seg")))
+	requireDamage(t, fsys, manifestPrefix+"*")
+}
+
+// What the headers of a segment that no manifest lists claim is not allocated.
+func TestUnlistedSegmentCostsNoMoreMemoryThanItHas(t *testing.T) {
+	fsys, _ := killed(t, 3, roomy)
+	name := onlyFile(t, fsys, "*.seg")
+	h, err := parseSegmentHeader(mustRead(t, fsys, name))
+	require.NoError(t, err)
+	h.number, h.capacity = 50, 1<<40
+	content := h.encode()
+	place := newSegment(h, nil).start()
+	rec := appendRecord(nil, kindSet, 0, []byte("k"), nil)
+	le.PutUint32(rec[12:], MaxBatchBytes)
+	place.place(rec)
+	require.NoError(t, afero.WriteFile(fsys, filepath.Join(dir, segmentName(50)), append(content, rec...), 0o644))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	mustOpen(t, fsys, roomy)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
 }
 
 // After a failed sync of the directory a name may be in the kernel's cache

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/spf13/afero"
 )
 
 // position is the end of a record, and what the record after it builds on.
@@ -56,6 +58,13 @@ func newReplay(seg *segment, durable, limit int64, apply applyFunc) *replay {
 		next: start, end: start.position(),
 		durable: durable, ends: []position{start.position()},
 	}
+}
+
+// replayUnlisted replays a segment of a size that no manifest lists, to see what
+// it holds. What its headers claim is worth no more than the file has.
+func replayUnlisted(h segmentHeader, file afero.File, size int64) (*replay, error) {
+	rp := newReplay(newSegment(h, file), segmentHeaderBytes, min(h.capacity, size), func(*recordHeader, []byte, int64) {})
+	return rp, rp.run()
 }
 
 // run replays to the first record that is not whole. Its error is a failed

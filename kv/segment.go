@@ -199,6 +199,21 @@ func (st *storage) openSegment(e manifestEntry) (*segment, error) {
 	return newSegment(h, vfs.Overlapping(file)), nil
 }
 
+// withSegmentFile opens a file to read it as a segment that no manifest vouches
+// for, and closes it again. size is what it has, whatever its header claims.
+func (st *storage) withSegmentFile(name string, read func(file afero.File, size int64) error) error {
+	file, err := st.fs.Open(st.path(name))
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", name, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("asking for the size of %s: %w", name, err)
+	}
+	return read(file, info.Size())
+}
+
 func readSegmentHeader(file afero.File, name string) (segmentHeader, error) {
 	b := make([]byte, segmentHeaderBytes)
 	n, err := readAt(file, b, 0)

@@ -42,6 +42,8 @@ type grammar struct {
 	Keys    keysCmd    `cmd:"" group:"client" help:"List keys in order."`
 	BulkSet bulkSetCmd `cmd:"" group:"client" help:"Store many pairs from JSON, all of them or none."`
 
+	Check checkCmd `cmd:"" group:"data" help:"Read a store that is not in use, and say what in it is damaged."`
+
 	Chaos chaosCmd `cmd:"" group:"proof" help:"Kill a server under load, again and again, and check that nothing acknowledged is lost."`
 	Bench benchCmd `cmd:"" group:"proof" help:"Measure a server, or the storage engine."`
 
@@ -108,6 +110,7 @@ func parse(ctx context.Context, env *Env, g *grammar) (command *kong.Context, er
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "server", Title: "Run a server:"},
 			{Key: "client", Title: "Talk to a server:"},
+			{Key: "data", Title: "Look after data:"},
 			{Key: "proof", Title: "Prove and measure:"},
 			{Key: "other", Title: "Other:"},
 		}),

@@ -58,6 +58,7 @@ func TestUsageErrorsExitTwoAndSayWhatIsWrong(t *testing.T) {
 		{[]string{"keys", "--start", "x", "--hex"}, "--start: encoding/hex"},
 		{[]string{"bulk-set", "--batch=-1"}, "--batch is -1"},
 		{[]string{"bulk-set", "--format", "csv"}, "--format"},
+		{[]string{"check"}, `expected "<dir>"`},
 		{[]string{"serve"}, "missing flags: --data"},
 		{[]string{"serve", "--data", "d", "--sync", "sometimes"}, "sometimes"},
 		{[]string{"serve", "--data", "d", "--max-conns", "0"}, "--max-conns"},
@@ -77,7 +78,7 @@ func TestUsageErrorsExitTwoAndSayWhatIsWrong(t *testing.T) {
 
 // Every command explains itself, and says by which variable each of its flags can be given.
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "chaos", "bench", "bench engine", "bench server", "version"} {
+	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "check", "chaos", "bench", "bench engine", "bench server", "version"} {
 		args := []string{"--help"}
 		if command != "" {
 			args = append(strings.Fields(command), "--help")
