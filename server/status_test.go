@@ -18,7 +18,7 @@ import (
 )
 
 // onlyOpen are the errors that no operation of an open store returns.
-var onlyOpen = map[string]bool{"ErrLocked": true, "ErrFormatTooNew": true, "ErrInvalidOptions": true}
+var onlyOpen = map[string]bool{"ErrLocked": true, "ErrFormatTooNew": true, "ErrInvalidOptions": true, "ErrNoStore": true}
 
 // TestEveryErrorOfTheStoreHasAStatus reads the names of kv's errors from its source, so that a new one
 // cannot be forgotten here.
