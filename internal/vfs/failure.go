@@ -2,28 +2,51 @@ package vfs
 
 import "errors"
 
-// Personality says how storage behaves after a sync that failed (faults.md §2).
+// Personality says how storage behaves after a sync that failed.
 type Personality string
 
 const (
-	PagesClean    Personality = "clean"    // ext4, xfs: covered pages are clean, the cache shows the new data, the disk has the old, the next sync says ok
-	CacheReverted Personality = "reverted" // btrfs: the cache goes back to the last durable content
-) // (two more personalities, "late" and "aborted", need no help from below: the rules do them)
+	// PagesClean is how ext4 and xfs behave: what the sync covered counts as
+	// written, the cache shows the new data, the disk has the old, and the
+	// next sync reports success.
+	PagesClean Personality = "clean"
 
-// SyncFailer is implemented by an afero.File whose pending data can be made to suffer a failed sync.
-type SyncFailer interface{ FailSync(p Personality) error }
+	// CacheReverted is how btrfs behaves: the cache goes back to the last
+	// durable content.
+	CacheReverted Personality = "reverted"
+)
 
-// DirSyncFailer is implemented by an afero.Fs, the same for the entries of a directory.
+// SyncFailer is implemented by an afero.File whose pending data can be made to
+// suffer a failed sync.
+type SyncFailer interface {
+	// FailSync does to the pending data and size what a failed sync with this
+	// personality does. Its error means that it could not, not that the sync
+	// failed: whoever calls it reports the failed sync himself.
+	FailSync(p Personality) error
+}
+
+// DirSyncFailer is implemented by an afero.Fs whose pending directory entries
+// can be made to suffer a failed sync.
 type DirSyncFailer interface {
+	// FailSyncDir is FailSync for the entries of one directory.
 	FailSyncDir(dir string, p Personality) error
 }
 
-// Crasher is implemented by an afero.Fs that can lose power. keep "" or "nothing": only synced data survives.
+// Crasher is implemented by an afero.Fs that can lose power.
 type Crasher interface {
+	// Crash cuts the power. With keep "" or "nothing" only synced data
+	// survives; the implementation says what else keep may be. The result
+	// depends on the seed and on what was pending, and on nothing else. Every
+	// later call on the file system or its files returns ErrCrashed.
 	Crash(seed uint64, keep string) (lost Lost, err error)
 }
 
-// Lost is what was pending at a power cut (bytes of un-synced data and sizes, directory entries) and did not survive it.
-type Lost struct{ Bytes, Entries int64 }
+// Lost is what was pending at a power cut and did not survive it.
+type Lost struct {
+	Bytes   int64 `json:"bytes"`   // un-synced data and sizes
+	Entries int64 `json:"entries"` // un-synced directory entries
+}
 
-var ErrCrashed = errors.New("the power is cut") // every call after a crash
+// ErrCrashed is returned by every call on a file system after its power was
+// cut.
+var ErrCrashed = errors.New("the power is cut")
