@@ -191,9 +191,6 @@ func (r Rule) validatePersonality() error {
 	return nil
 }
 
-// keeps lists what a crash may be told to keep.
-var keeps = []string{"nothing", "whole", "torn", "zeros", "garbage", "any"}
-
 func (r Rule) validateCrash() error {
 	switch {
 	case r.Keep != "" && !slices.Contains(keeps, r.Keep):
