@@ -63,10 +63,13 @@ func (s *fakeServer) notePending() {
 	}
 }
 
-// sync makes the requests durable, unless the disk ignores it.
-func (s *fakeServer) sync() {
+// sync makes the requests durable, unless the disk ignores it, and then shows what req has written.
+func (s *fakeServer) sync(req *wire.Request, reply *wire.Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.disk.volatile && reply.Status == wire.StatusOK {
+		defer s.apply(req)
+	}
 	if s.lie == "no-sync" || strings.Contains(s.disk.rules, "lost") && s.lie != "ignore-rules" {
 		return
 	}

@@ -162,7 +162,7 @@ func (s *fakeServer) answer(conn net.Conn, req *wire.Request) {
 	reply, say := s.handle(req)
 	if req.Op.IsWrite() {
 		time.Sleep(fakeSync)
-		s.sync()
+		s.sync(req, &reply)
 	}
 	if say {
 		_, _ = conn.Write(wire.AppendReply(nil, &reply))
@@ -197,7 +197,9 @@ func (s *fakeServer) handle(req *wire.Request) (reply wire.Reply, say bool) {
 		}
 	}
 	s.persist(req)
-	s.apply(req)
+	if !s.disk.volatile {
+		s.apply(req)
+	}
 	return reply, true
 }
 

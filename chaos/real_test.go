@@ -89,6 +89,7 @@ func TestRealServerOnAnIntervalLosesWrites(t *testing.T) {
 }
 
 func TestRealServerSurvivesPowerCuts(t *testing.T) {
+	t.Parallel()
 	cfg := realConfig(t)
 	cfg.Faults = []Fault{{Kind: FaultPower}}
 	r := campaignUntil(t, cfg, func(r *Report) bool {
@@ -100,8 +101,10 @@ func TestRealServerSurvivesPowerCuts(t *testing.T) {
 
 // The controls: on a disk that ignores syncs the campaign sees the loss, or the server the damage.
 func TestRealServerOnADiskThatIgnoresSyncs(t *testing.T) {
+	t.Parallel()
 	for _, control := range []Control{ControlNoSync, ControlNoDirSync} {
 		t.Run(string(control), func(t *testing.T) {
+			t.Parallel()
 			cfg := realConfig(t)
 			cfg.Control = control
 			r := campaignUntil(t, cfg, isFail)
@@ -118,6 +121,7 @@ func TestRealServerSurvivesDiskFaults(t *testing.T) {
 		"sync * #3 EIO":      func(r *RulesReport) int { return r.ResumedByItself + r.ResumedAfterRestart },
 	} {
 		t.Run(rules, func(t *testing.T) {
+			t.Parallel()
 			cfg := realConfig(t)
 			cfg.Faults, cfg.KillEvery = []Fault{{FaultRules, rules}}, 2*cfg.KillEvery
 			r := campaignUntil(t, cfg, func(r *Report) bool {

@@ -90,7 +90,7 @@ type testServer struct {
 	addr    string
 	input   *io.PipeWriter
 	log     chan string // its lines; closed at the end
-	warning string // the lines before "serving"
+	warning string      // the lines before "serving"
 	stop    func() int
 }
 
