@@ -210,7 +210,7 @@ func (c *campaign) countKill(p *phase, server *process) error {
 		return diedUnasked(server)
 	}
 	c.kills.Add(1)
-	if p.midWrite.Load() > 0 {
+	if p.midWrite.Load()+p.trouble.caught(server) > 0 {
 		c.report.KillsMidWrite++
 		c.report.Faults[server.turn].KillsMidWrite++
 	}

@@ -31,8 +31,8 @@
 // resume: by itself within some seconds, or, when the server says that it is fenced, after a restart.
 // A rule that never fired makes the run inconclusive. Under rules the server runs on the layer, too,
 // and the kill at the end of the cycle is a power cut: a failed sync that the server did not believe
-// shows as loss. A rule under which the disk lies (lost, misdirect, flip, zero, garbage) takes away what
-// the promise rests on; such a campaign is expected to fail, by loss or damage that is named.
+// shows as loss. A rule under which the disk lies (lost, late, misdirect, flip, zero, garbage) takes
+// away what the promise rests on; such a campaign is expected to fail, by loss or damage that is named.
 //
 // A [Control] makes the disk ignore syncs. The campaign must find that out, and ends when it has; one
 // that finds nothing says that it cannot see.

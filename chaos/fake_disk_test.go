@@ -100,7 +100,7 @@ func (s *fakeServer) obey() {
 			s.cut("cut " + args)
 		case name == "inject" && s.lie == "cut-by-rule":
 			s.disk.injected, s.disk.struck = args, 1
-			s.cut("a rule")
+			s.cut(testdisk.ByRule)
 		case name == "inject":
 			s.disk.faulty, s.disk.wasOn, s.disk.injected, s.disk.struck = true, true, args, 0
 			s.say(testdisk.MsgControl)

@@ -101,7 +101,8 @@ func TestRuleThatCutsThePowerEndsTheCycle(t *testing.T) {
 	rules := r.Faults[0].Rules
 	require.Equal(t, r.Cycles, rules.CutByRule)
 	require.Positive(t, rules.Rules[0].Fired)
-	require.Equal(t, "a rule", r.Power.List[0].How)
+	require.Equal(t, testdisk.ByRule, r.Power.List[0].How)
+	require.Positive(t, r.KillsMidWrite)
 }
 
 func TestServerThatTakesNoRulesIsAnError(t *testing.T) {

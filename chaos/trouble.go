@@ -31,6 +31,7 @@ type trouble struct {
 	fenced   signal // one was refused because the store is fenced
 	readsOK  atomic.Int64
 	readsAll atomic.Int64
+	unknown  atomic.Int64 // writes that ended so while the rules were at work
 }
 
 // signal is a channel that is closed once.
@@ -87,6 +88,9 @@ func (t *trouble) noteWrite(begun time.Time, n int, err error) {
 	}
 	if t.on(begun) {
 		t.into.countWrite(err, n)
+		if endingOf(err) == unknown {
+			t.unknown.Add(int64(n))
+		}
 	}
 	if !typed(err) {
 		t.into.breach("a write failed without saying how: %v", err)
@@ -108,6 +112,15 @@ func (t *trouble) noteRead(begun time.Time, err error) {
 	if !typed(err) {
 		t.into.breach("a read failed without saying how: %v", err)
 	}
+}
+
+// caught returns the number of writes that a power cut by the rules themselves left unknown. When it
+// came is known to nobody but server, whose end it was: what was unknown before counts too.
+func (t *trouble) caught(server *process) int64 {
+	if line, cut := server.log.powerCut(); t == nil || !cut || line.Command != testdisk.ByRule {
+		return 0
+	}
+	return t.unknown.Load()
 }
 
 // checkReads records a breach if not one read of those that were tried was answered, and the rules

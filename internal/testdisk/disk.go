@@ -69,7 +69,7 @@ func Open(base afero.Fs, o Options) (*Disk, error) {
 		below = d.volatile
 	}
 	d.fs = faultfs.New(below)
-	d.fs.OnCrash(func(lost vfs.Lost) { d.powerCut("a rule", lost) })
+	d.fs.OnCrash(func(lost vfs.Lost) { d.powerCut(ByRule, lost) })
 	if err := d.inject(o.Rules); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrOptions, err), d.Close())
 	}

@@ -20,6 +20,9 @@ const (
 	MsgPowerCut = "power cut" // the last line of a process whose disk lost power
 )
 
+// ByRule stands in the line of a power cut in place of a command, when a rule made it.
+const ByRule = "a rule"
+
 // The commands.
 const (
 	inject = "inject"
