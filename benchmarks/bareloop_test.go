@@ -71,7 +71,7 @@ func TestBareLoopGathersThoseWhoWaitIntoOneWriteAndOneSync(t *testing.T) {
 	const waiting = 20
 	gate := newGateFs()
 	counted := faultfs.New(gate)
-	writes := counted.Inject(faultfs.MustParse("write * #1000 EIO")[0])
+	writes := counted.Inject(faultfs.MustParse("write * count")[0])
 	l := newBare(t, counted, 1000)
 
 	var wg sync.WaitGroup

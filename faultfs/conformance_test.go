@@ -31,8 +31,8 @@ import (
 func TestAWrapperWithoutStrikesIsTransparent(t *testing.T) {
 	wrappers := map[string]func(afero.Fs) afero.Fs{
 		"no rules": func(base afero.Fs) afero.Fs { return faultfs.New(base) },
-		"a rule that never strikes": func(base afero.Fs) afero.Fs {
-			return faultfs.New(base, never(faultfs.OpAny))
+		"a rule that counts": func(base afero.Fs) afero.Fs {
+			return faultfs.New(base, count(faultfs.OpAny))
 		},
 		"endless quota": func(base afero.Fs) afero.Fs {
 			return faultfs.New(base, faultfs.Rule{Op: faultfs.OpWrite, Quota: math.MaxInt64})

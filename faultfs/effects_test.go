@@ -3,7 +3,6 @@ package faultfs_test
 import (
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -28,10 +27,8 @@ func onEachBase(t *testing.T, test func(t *testing.T, base afero.Fs, dir string)
 	})
 }
 
-// never is a rule that only counts: no test makes so many calls.
-func never(op faultfs.Op) faultfs.Rule {
-	return faultfs.Rule{Op: op, N: math.MaxInt32, Err: syscall.EIO}
-}
+// count is a rule that only counts.
+func count(op faultfs.Op) faultfs.Rule { return faultfs.Rule{Op: op, Count: true} }
 
 func open(t *testing.T, fsys afero.Fs, name string) afero.File {
 	t.Helper()
@@ -123,7 +120,7 @@ func TestEveryCallCanBeMadeToFailWithoutEffect(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			onEachBase(t, func(t *testing.T, base afero.Fs, dir string) {
 				inner, outer, f := stepFixture(t, base, dir)
-				below := inner.Inject(never(faultfs.OpAny))
+				below := inner.Inject(count(faultfs.OpAny))
 				rule := outer.Inject(faultfs.Rule{Op: s.op, N: 1, Err: syscall.EDQUOT})
 
 				err := s.call(outer, f, dir)
@@ -145,7 +142,7 @@ func TestEveryCallReachesTheBaseOnceWhenNothingStrikes(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			onEachBase(t, func(t *testing.T, base afero.Fs, dir string) {
 				inner, outer, f := stepFixture(t, base, dir)
-				below := inner.Inject(never(s.op))
+				below := inner.Inject(count(s.op))
 				require.NoError(t, s.call(outer, f, dir))
 				require.Equal(t, 1, below.Calls())
 			})
@@ -158,7 +155,7 @@ func TestAfterHasTheEffectAndThenFails(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			onEachBase(t, func(t *testing.T, base afero.Fs, dir string) {
 				inner, outer, f := stepFixture(t, base, dir)
-				below := inner.Inject(never(s.op))
+				below := inner.Inject(count(s.op))
 				outer.Inject(faultfs.Rule{Op: s.op, N: 1, Err: syscall.EIO, After: true})
 				require.ErrorIs(t, s.call(outer, f, dir), syscall.EIO)
 				require.Equal(t, 1, below.Calls())
@@ -188,7 +185,7 @@ func TestAfterOnWriteReportsNothingWrittenAndWritesAll(t *testing.T) {
 
 func TestAfterOnOpenDoesNotLeakTheFileBelow(t *testing.T) {
 	inner := faultfs.New(afero.NewMemMapFs())
-	closes := inner.Inject(never("close"))
+	closes := inner.Inject(count("close"))
 	_, err := faultfs.New(inner, faultfs.MustParse("create * EIO after")...).Create("/f")
 	require.ErrorIs(t, err, syscall.EIO)
 	require.Equal(t, 1, closes.Calls())

@@ -1,11 +1,13 @@
 package faultfs_test
 
 import (
+	"math"
 	"os"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -35,6 +37,28 @@ func TestParseRuleReadsEachClause(t *testing.T) {
 		`write * #1 ENOMEM`:            {Op: "write", N: 1, Err: syscall.ENOMEM},
 		`truncate|attr|close * EPERM`:  {Op: "truncate|attr|close", Err: syscall.EPERM},
 		`mkdir|list|stat|lock * EINTR`: {Op: "mkdir|list|stat|lock", Err: syscall.EINTR},
+
+		`sync * p=0.25 seed=7 EIO`:                  {Op: "sync", Probability: 0.25, Seed: 7, Err: syscall.EIO},
+		`sync * #9+ p=1e-07 heal=2 EIO`:             {Op: "sync", N: 9, Sticky: true, Probability: 1e-7, Heal: 2, Err: syscall.EIO},
+		`any * p=1 EIO`:                             {Op: "any", Probability: 1, Err: syscall.EIO},
+		`write * #2 short=5`:                        {Op: "write", N: 2, ShortBytes: 5},
+		`read * flip=0`:                             {Op: "read", Damage: faultfs.DamageFlip},
+		`read|write * flip=17`:                      {Op: "read|write", Damage: faultfs.DamageFlip, FlipBit: 17},
+		`write * zero`:                              {Op: "write", Damage: faultfs.DamageZero},
+		`write * seed=3 tear=9 garbage EIO`:         {Op: "write", Seed: 3, TearBytes: 9, Damage: faultfs.DamageGarbage, Err: syscall.EIO},
+		`write * zero EIO after`:                    {Op: "write", Damage: faultfs.DamageZero, Err: syscall.EIO, After: true},
+		`write * misdirect=-512`:                    {Op: "write", MisdirectBytes: -512},
+		`write * zero misdirect=+1073741824`:        {Op: "write", Damage: faultfs.DamageZero, MisdirectBytes: 1 << 30},
+		`write|sync|syncdir * lost`:                 {Op: "write|sync|syncdir", Lost: true},
+		`any * delay=1m0.5s`:                        {Op: "any", Delay: 60500 * time.Millisecond},
+		`sync * stall EIO`:                          {Op: "sync", Stall: true, Err: syscall.EIO},
+		`sync|syncdir * EIO clean`:                  {Op: "sync|syncdir", Err: syscall.EIO, Personality: faultfs.PagesClean},
+		`sync * EIO reverted`:                       {Op: "sync", Err: syscall.EIO, Personality: faultfs.CacheReverted},
+		`sync * EDQUOT late`:                        {Op: "sync", Err: syscall.EDQUOT, Personality: faultfs.ErrorLate},
+		`sync * EIO aborted`:                        {Op: "sync", Err: syscall.EIO, Personality: faultfs.JournalAborted},
+		`any * #7 crash`:                            {Op: "any", N: 7, Crash: true},
+		`write * seed=2 delay=1ns after crash=torn`: {Op: "write", Seed: 2, Delay: 1, After: true, Crash: true, Keep: "torn"},
+		`open|list * count`:                         {Op: "open|list", Count: true},
 	} {
 		rule, err := faultfs.ParseRule(text)
 		require.NoError(t, err)
@@ -96,6 +120,66 @@ func TestParseRuleRefuses(t *testing.T) {
 		`sync ./a EIO`:                  `can match nothing: write "a"`,
 		`sync "" EIO`:                   "an empty path matches nothing",
 		`sync "a EIO`:                   "are not closed",
+
+		`sync * p=0 EIO`:                "no chance",
+		`sync * p=-1 EIO`:               "above 0 and not above 1",
+		`sync * p=1.5 EIO`:              "above 0 and not above 1",
+		`sync * p=NaN EIO`:              "above 0 and not above 1",
+		`sync * p=x EIO`:                "invalid syntax",
+		`sync * #3 p=0.5 EIO`:           "leaves nothing to chance",
+		`sync * p=0.5`:                  "it does nothing",
+		`sync * seed=0 p=0.5 EIO`:       "must be at least 1",
+		`sync * seed=-1 p=0.5 EIO`:      "invalid syntax",
+		`sync * seed=2 EIO`:             "decides nothing",
+		`write * seed=2 zero`:           "decides nothing",
+		`sync * delay=0s EIO`:           "more than nothing",
+		`sync * delay=-1s EIO`:          "more than nothing",
+		`sync * delay=5`:                "missing unit",
+		`sync * delay=5s stall`:         "needs no delay",
+		`sync * stalled`:                "not part of the grammar",
+		`sync * stall stall`:            "second stall",
+		`sync * short=1`:                "only a read or a write can fall short",
+		`write * short=0`:               "must be at least 1",
+		`write * short=1 EIO`:           "one of them",
+		`write * short=1 tear=1 EIO`:    "one of them",
+		`write * short=1 after`:         "name an errno or crash",
+		`write * after`:                 "name an errno or crash",
+		`any * zero`:                    "only what is read or written",
+		`sync * flip=1`:                 "only what is read or written",
+		`write * flip=-1`:               "must not be negative",
+		`write * flip=x`:                "invalid syntax",
+		`write * flip=1 zero`:           "second damage",
+		`write * zero lost`:             "writes nothing that could be damaged",
+		`write * zero EIO`:              "leaves nothing that could be damaged",
+		`read * zero EIO after`:         "leaves nothing that could be damaged",
+		`write * zero crash`:            "two rules",
+		`truncate * lost`:               "can be lost",
+		`any * lost`:                    "can be lost",
+		`sync * lost EIO`:               "one of them",
+		`write * lost misdirect=1`:      "one of them",
+		`read * misdirect=1`:            "only a write can be misdirected",
+		`write * misdirect=0`:           "must not be zero",
+		`write * misdirect=x`:           "invalid syntax",
+		`write * misdirect=1073741825`:  "by no more than",
+		`write * misdirect=-1073741825`: "by no more than",
+		`write * EIO clean`:             "about no other call",
+		`sync|write * EIO late`:         "about no other call",
+		`sync * clean`:                  "name an errno",
+		`sync * EIO late after`:         "about one that does",
+		`sync * EIO late aborted`:       "second personality",
+		`sync * crash=everything`:       "keeps one of nothing, whole",
+		`sync * crash=`:                 "keeps one of nothing, whole",
+		`sync * crash EIO`:              "an errno means nothing",
+		`sync * lost crash`:             "one of them",
+		`sync * heal=2 crash`:           "does not heal",
+		`sync * #2+ crash`:              "without the plus",
+		`sync * crash crash=any`:        "second crash",
+		`sync * #2 count`:               "counts strikes nothing",
+		`sync * p=0.5 count`:            "counts strikes nothing",
+		`sync * count EIO`:              "counts strikes nothing",
+		`write * quota=1 count`:         "a quota is about all allocation",
+		`write * quota=1 delay=1s`:      "a quota is about all allocation",
+		`write * quota=1 crash`:         "a quota is about all allocation",
 	} {
 		_, err := faultfs.ParseRule(text)
 		require.ErrorContains(t, err, because, text)
@@ -115,6 +199,16 @@ func TestValidateRefusesWhatTheGrammarCannotSay(t *testing.T) {
 		"it does nothing":        func(r *faultfs.Rule) { r.Err = 0 },
 		"about all allocation":   func(r *faultfs.Rule) { r.Quota, r.TearBytes = 1, 1 },
 		"fails with ENOSPC or E": func(r *faultfs.Rule) { r.Quota = 1 },
+		"delay is negative":      func(r *faultfs.Rule) { r.Delay = -1 },
+		"short is negative":      func(r *faultfs.Rule) { r.ShortBytes = -1 },
+		"flip is negative":       func(r *faultfs.Rule) { r.FlipBit = -1 },
+		"named and not flipped":  func(r *faultfs.Rule) { r.FlipBit = 1 },
+		`"rust" is no damage`:    func(r *faultfs.Rule) { r.Damage = "rust" },
+		`"odd" is no personal`:   func(r *faultfs.Rule) { r.Op, r.Personality = "sync", "odd" },
+		`cannot keep "half"`:     func(r *faultfs.Rule) { r.Err, r.Crash, r.Keep = 0, true, "half" },
+		"is kept at a crash":     func(r *faultfs.Rule) { r.Keep = "any" },
+		"no more than":           func(r *faultfs.Rule) { r.Err, r.MisdirectBytes = 0, math.MinInt64 },
+		"nothing to chance":      func(r *faultfs.Rule) { r.N, r.Probability = 1, 0.5 },
 	} {
 		rule := good
 		spoil(&rule)
@@ -157,6 +251,10 @@ func TestExamplesInThePackageCommentParse(t *testing.T) {
 	for _, op := range faultfs.Ops() {
 		require.Contains(t, string(page), `"`+string(op)+`"`, "the EBNF lists every operation")
 	}
+	for _, word := range strings.Fields("p= seed= heal= delay= stall count flip= zero garbage tear= after short= misdirect= lost" +
+		" quota= crash clean reverted late aborted nothing whole torn zeros any") {
+		require.Contains(t, string(page), `"`+word+`"`, "the EBNF lists every clause")
+	}
 }
 
 // To replay a failure: go test ./faultfs -run RoundTrip -rapid.seed=N
@@ -172,26 +270,82 @@ func TestRulesRoundTrip(t *testing.T) {
 
 // genRule draws from all valid rules with awkward names.
 func genRule(t *rapid.T) faultfs.Rule {
-	if rapid.IntRange(0, 5).Draw(t, "kind") == 0 {
+	switch rapid.IntRange(0, 8).Draw(t, "kind") {
+	case 0:
 		return faultfs.Rule{Op: faultfs.OpWrite,
 			Quota: rapid.OneOf(rapid.Just(faultfs.Full), rapid.Int64Min(1)).Draw(t, "quota"),
 			Err:   rapid.SampledFrom([]syscall.Errno{0, syscall.ENOSPC, syscall.EDQUOT}).Draw(t, "errno")}
+	case 1:
+		return faultfs.Rule{Op: genOp(t), Path: genPath(t), Count: true}
 	}
-	r := faultfs.Rule{
-		Op:    genOp(t),
-		Path:  genPath(t),
-		N:     rapid.IntRange(0, 1<<31-1).Draw(t, "n"),
-		Err:   rapid.SampledFrom([]syscall.Errno{syscall.EIO, syscall.EROFS, syscall.EINTR}).Draw(t, "errno"),
-		After: rapid.Bool().Draw(t, "after"),
+	r := faultfs.Rule{Path: genPath(t)}
+	genEffect(t, &r)
+	genOccurrence(t, &r)
+	genSeed(t, &r)
+	return r
+}
+
+// genEffect draws what happens, and to which calls that can happen.
+func genEffect(t *rapid.T, r *faultfs.Rule) {
+	errnos := rapid.SampledFrom([]syscall.Errno{syscall.EIO, syscall.EROFS, syscall.EINTR})
+	r.Op = rapid.SampledFrom([]faultfs.Op{"read", "write", "read|write"}).Draw(t, "transfer")
+	switch effect := rapid.SampledFrom(effects).Draw(t, "effect"); effect {
+	case "errno":
+		r.Op, r.Err, r.After = genOp(t), errnos.Draw(t, "errno"), rapid.Bool().Draw(t, "after")
+	case "tear":
+		r.Op, r.Err, r.TearBytes = "write", errnos.Draw(t, "errno"), rapid.IntRange(1, 1<<31-1).Draw(t, "tear")
+		genDamage(t, r)
+	case "short":
+		r.ShortBytes = rapid.IntRange(1, 1<<31-1).Draw(t, "short")
+		genDamage(t, r)
+	case "damage":
+		r.Damage = faultfs.DamageZero
+	case "misdirect":
+		r.Op, r.MisdirectBytes = "write", rapid.Int64Range(-1<<30, 1<<30).Filter(func(n int64) bool { return n != 0 }).Draw(t, "by")
+		genDamage(t, r)
+	case "lost":
+		r.Op, r.Lost = rapid.SampledFrom([]faultfs.Op{"write", "sync", "syncdir|sync"}).Draw(t, "op"), true
+	case "crash":
+		r.Op, r.Crash, r.After = genOp(t), true, rapid.Bool().Draw(t, "after")
+		r.Keep = rapid.SampledFrom([]string{"", "nothing", "whole", "torn", "zeros", "garbage", "any"}).Draw(t, "keep")
+	case "personality":
+		r.Op, r.Err = rapid.SampledFrom([]faultfs.Op{"sync", "syncdir", "sync|syncdir"}).Draw(t, "op"), errnos.Draw(t, "errno")
+		r.Personality = rapid.SampledFrom([]faultfs.Personality{"clean", "reverted", "late", "aborted"}).Draw(t, "personality")
+	case "wait":
+		r.Op, r.Stall = genOp(t), true
 	}
-	r.Sticky = r.N > 0 && rapid.Bool().Draw(t, "sticky")
-	if r.N == 0 || r.Sticky {
+	if !r.Stall && rapid.Bool().Draw(t, "slow") {
+		r.Delay = time.Duration(rapid.Int64Min(1).Draw(t, "delay"))
+	}
+}
+
+var effects = []string{"errno", "tear", "short", "damage", "misdirect", "lost", "crash", "personality", "wait"}
+
+func genDamage(t *rapid.T, r *faultfs.Rule) {
+	r.Damage = rapid.SampledFrom([]faultfs.Damage{"", "flip", "zero", "garbage"}).Draw(t, "damage")
+	if r.Damage == faultfs.DamageFlip {
+		r.FlipBit = rapid.Int64Min(0).Draw(t, "bit")
+	}
+}
+
+func genOccurrence(t *rapid.T, r *faultfs.Rule) {
+	r.N = rapid.IntRange(0, 1<<31-1).Draw(t, "n")
+	r.Sticky = r.N > 0 && !r.Crash && rapid.Bool().Draw(t, "sticky")
+	if r.N > 0 && !r.Sticky {
+		return
+	}
+	if !r.Crash {
 		r.Heal = rapid.IntRange(0, 100).Draw(t, "heal")
 	}
-	if r.Op == faultfs.OpWrite && !r.After {
-		r.TearBytes = rapid.IntRange(0, 1<<31-1).Draw(t, "tear")
+	if rapid.Bool().Draw(t, "chance") {
+		r.Probability = rapid.Float64Range(math.SmallestNonzeroFloat64, 1).Draw(t, "p")
 	}
-	return r
+}
+
+func genSeed(t *rapid.T, r *faultfs.Rule) {
+	if r.Probability > 0 || r.Crash || r.Damage == faultfs.DamageGarbage {
+		r.Seed = rapid.Uint64().Draw(t, "seed")
+	}
 }
 
 func genOp(t *rapid.T) faultfs.Op {
@@ -220,7 +374,8 @@ func genPath(t *rapid.T) string {
 }
 
 func FuzzParseRule(f *testing.F) {
-	for _, seed := range []string{`sync *.seg #3 EIO`, `write "a b" #1+ heal=2 tear=17 EIO`, "write * quota=0\n#\n;", `any * EIO after`} {
+	for _, seed := range []string{`sync *.seg #3 EIO`, `write "a b" #1+ heal=2 tear=17 EIO`, "write * quota=0\n#\n;", `any * EIO after`,
+		`read * #4+ p=0.5 seed=7 short=3 delay=1s garbage`, `sync * EIO late; write * misdirect=-9; any * after crash=any`, `open * count`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -229,6 +229,22 @@ func TestCheckFiredFailsTheTestOfARuleThatNeverFired(t *testing.T) {
 	require.Equal(t, faultfs.MustParse("stat * #3 EIO; write * quota=1"), fsys.Unfired())
 }
 
+func TestACountingRuleStrikesNothingAndHasFiredOnceItMatched(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	stats := fsys.Inject(faultfs.MustParse("stat * count")[0])
+	require.Equal(t, faultfs.MustParse("stat * count"), fsys.Unfired())
+	var told failures
+	fsys.CheckFired(&told)
+	require.Equal(t, failures{`faultfs: rule "stat * count" never fired: it saw 0 matching calls`}, told)
+
+	require.Equal(t, "...", struck(t, fsys, 3))
+	require.Equal(t, 3, stats.Calls())
+	require.Equal(t, 3, stats.Fired())
+	require.Empty(t, fsys.Unfired())
+	fsys.CheckFired(t)
+	require.Empty(t, fsys.Fired().Firings, "what strikes nothing leaves no trace")
+}
+
 func TestNameNamesTheBase(t *testing.T) {
 	require.Equal(t, "faultfs(MemMapFS)", faultfs.New(afero.NewMemMapFs()).Name())
 }

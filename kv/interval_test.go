@@ -26,8 +26,8 @@ func TestIntervalGathersAndSyncsOnce(t *testing.T) {
 		fsys := faultfs.New(afero.NewMemMapFs())
 		db := mustOpen(t, fsys, gathering)
 		require.NoError(t, db.Set([]byte("begin"), nil)) // makes the segment
-		writes := fsys.Inject(faultfs.MustParse(`write *.seg #1000 EIO`)[0])
-		syncs := fsys.Inject(faultfs.MustParse(`sync *.seg #1000 EIO`)[0])
+		writes := fsys.Inject(faultfs.MustParse(`write *.seg count`)[0])
+		syncs := fsys.Inject(faultfs.MustParse(`sync *.seg count`)[0])
 		want := load(t, db, 50)
 		want["begin"] = ""
 		requireContents(t, db, want)

@@ -80,7 +80,7 @@ func TestCreationDoesNotBuildOnNamesThatAFailedSyncLeft(t *testing.T) {
 			continue
 		}
 		failing.Remove()
-		removed := fsys.Inject(faultfs.MustParse("remove STORE #1000 EIO")[0])
+		removed := fsys.Inject(faultfs.MustParse("remove STORE count")[0])
 		storeThere, err := afero.Exists(fsys, filepath.Join(dir, storeFile))
 		require.NoError(t, err)
 		manifestTwoThere, err := afero.Exists(fsys, filepath.Join(dir, manifestName(2)))
