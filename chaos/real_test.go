@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 	"os"
@@ -32,33 +33,34 @@ func realServerMain(args []string) error {
 	if err != nil {
 		return err
 	}
-	fsys, err := realDisk(&disk)
+	fsys, closeDisk, err := realDisk(&disk)
 	if err != nil {
 		return err
 	}
-	return server.Run(context.Background(), fsys, server.RunConfig{
+	err = server.Run(context.Background(), fsys, server.RunConfig{
 		Addr: *addr, Dir: *dir, KV: kv.Options{Sync: sync},
 		Server: server.Config{Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil))},
 	})
+	return errors.Join(err, closeDisk(err))
 }
 
 // realDisk does what "holdfast serve" does with the flags for tests.
-func realDisk(flags *fakeDisk) (afero.Fs, error) {
+func realDisk(flags *fakeDisk) (fsys afero.Fs, closeDisk func(error) error, err error) {
 	if !flags.volatile {
-		return afero.NewOsFs(), nil
+		return afero.NewOsFs(), func(error) error { return nil }, nil
 	}
 	rules, err := faultfs.ParseRules(flags.rules)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d, err := testdisk.Open(afero.NewOsFs(), testdisk.Options{
 		Volatile: true, Rules: rules, PendingFile: flags.record, Log: os.Stderr,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	go d.Control(os.Stdin)
-	return d.FS(), nil
+	return d.FS(), d.Close, nil
 }
 
 // realConfig is a short campaign against the real server.
@@ -71,7 +73,7 @@ func realConfig(t *testing.T) Config {
 
 func TestRealServerKeepsItsPromise(t *testing.T) {
 	r := campaignUntil(t, realConfig(t), func(r *Report) bool {
-		require.NotEqual(t, Fail, r.Verdict, "seed %d: %s", r.Seed, r.Reason)
+		require.NotEqual(t, Fail, r.Verdict, "%s", reportText(t, r))
 		return isPass(r)
 	})
 	require.Equal(t, 1.0, r.Durability.Rate, "seed %d", r.Seed)
@@ -93,7 +95,7 @@ func TestRealServerSurvivesPowerCuts(t *testing.T) {
 	cfg := realConfig(t)
 	cfg.Faults = []Fault{{Kind: FaultPower}}
 	r := campaignUntil(t, cfg, func(r *Report) bool {
-		require.NotEqual(t, Fail, r.Verdict, "seed %d: %s", r.Seed, r.Reason)
+		require.NotEqual(t, Fail, r.Verdict, "%s", reportText(t, r))
 		return isPass(r)
 	})
 	require.Positive(t, r.Power.DroppingBytes, "seed %d", r.Seed)
@@ -125,7 +127,7 @@ func TestRealServerSurvivesDiskFaults(t *testing.T) {
 			cfg := realConfig(t)
 			cfg.Faults, cfg.KillEvery = []Fault{{FaultRules, rules}}, 2*cfg.KillEvery
 			r := campaignUntil(t, cfg, func(r *Report) bool {
-				require.NotEqual(t, Fail, r.Verdict, "seed %d: %s", r.Seed, r.Reason)
+				require.NotEqual(t, Fail, r.Verdict, "%s", reportText(t, r))
 				return isPass(r)
 			})
 			require.Positive(t, resumed(r.Faults[0].Rules), "seed %d", r.Seed)

@@ -56,7 +56,7 @@ func (cmd *serveCmd) Run(ctx context.Context, env *Env) error {
 	}
 	logger := slog.New(cmd.handler(env.Stderr, terminal, cmd.LogLevel))
 	err = cmd.explain(server.Run(ctx, disk, cmd.config(logger)))
-	return errors.Join(err, closeDisk())
+	return errors.Join(err, closeDisk(err))
 }
 
 func (cmd *serveCmd) config(logger *slog.Logger) server.RunConfig {

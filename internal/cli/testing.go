@@ -59,10 +59,11 @@ func (t *testingFlags) check() error {
 }
 
 // disk returns the file system that the server is to run on: fsys itself unless faults were asked
-// for. The function gives back what is behind it.
-func (t *testingFlags) disk(env *Env, warn *slog.Logger) (fsys afero.Fs, closeDisk func() error, err error) {
+// for. The function gives back what is behind it, once
+// the server has ended; why is its error.
+func (t *testingFlags) disk(env *Env, warn *slog.Logger) (fsys afero.Fs, closeDisk func(why error) error, err error) {
 	if len(t.asked()) == 0 {
-		return env.FS, func() error { return nil }, nil
+		return env.FS, func(error) error { return nil }, nil
 	}
 	rules, err := faultfs.ParseRules(t.TestingRules)
 	if err != nil {

@@ -79,7 +79,7 @@ func TestProductionServerHasTheDiskItself(t *testing.T) {
 		fsys, closeDisk, err := flags.disk(&w.Env, nil)
 		require.NoError(t, err)
 		require.Same(t, w.FS, fsys)
-		require.NoError(t, closeDisk())
+		require.NoError(t, closeDisk(nil))
 	}
 }
 

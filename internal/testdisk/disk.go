@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -42,6 +43,7 @@ type Disk struct {
 	log      *slog.Logger
 	end      func()
 	cutting  sync.Once
+	ended    chan struct{} // closed when end has returned, which only that of a test does
 
 	mu       sync.Mutex // guards what follows
 	injected []*faultfs.Injection
@@ -53,7 +55,7 @@ func Open(base afero.Fs, o Options) (*Disk, error) {
 	if o.PendingFile != "" && !o.Volatile {
 		return nil, fmt.Errorf("%w: a pending file needs the volatile layer, without it nothing is pending", ErrOptions)
 	}
-	d := &Disk{log: slog.New(slog.NewJSONHandler(o.Log, nil)), end: o.end}
+	d := &Disk{log: slog.New(slog.NewJSONHandler(o.Log, nil)), end: o.end, ended: make(chan struct{})}
 	if d.end == nil {
 		d.end = endProcess
 	}
@@ -71,7 +73,7 @@ func Open(base afero.Fs, o Options) (*Disk, error) {
 	d.fs = faultfs.New(below)
 	d.fs.OnCrash(func(lost vfs.Lost) { d.powerCut(ByRule, lost) })
 	if err := d.inject(o.Rules); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrOptions, err), d.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrOptions, err), d.Close(nil))
 	}
 	return d, nil
 }
@@ -79,8 +81,20 @@ func Open(base afero.Fs, o Options) (*Disk, error) {
 // FS is the disk as the server sees it.
 func (d *Disk) FS() afero.Fs { return d.fs }
 
-// Close closes the pending file. Files that are open on the disk stay open.
-func (d *Disk) Close() error {
+// endGrace is how long a power cut may take from the first call that notices it to the end of the
+// process.
+const endGrace = 10 * time.Second
+
+// Close closes the pending file. Files that are open on the disk stay open. why is what the server
+// ended with, nil for a good end. If that is the loss of power, Close waits for the end of the process:
+// a server that hurries out with an error must not be quicker than the cut.
+func (d *Disk) Close(why error) error {
+	if errors.Is(why, vfs.ErrCrashed) {
+		select {
+		case <-d.ended:
+		case <-time.After(endGrace):
+		}
+	}
 	if d.pending == nil {
 		return nil
 	}
@@ -183,8 +197,14 @@ func (d *Disk) cut(args string) error {
 	if d.volatile == nil {
 		return errors.New("this disk has no volatile layer, and so no power to cut")
 	}
+	if err := faultfs.CheckKeep(keep); err != nil {
+		return err
+	}
+	// A process without power learns nothing more from its disk.
+	hold := d.fs.Inject(faultfs.Rule{Op: faultfs.OpAny, Stall: true})
 	lost, err := d.volatile.Crash(seed, keep)
 	if err != nil {
+		hold.Remove()
 		return fmt.Errorf("cut the power: %w", err)
 	}
 	d.powerCut(cut+" "+args, lost)
@@ -196,6 +216,7 @@ func (d *Disk) powerCut(why string, lost vfs.Lost) {
 	d.cutting.Do(func() {
 		d.log.Warn(MsgPowerCut, "command", why, "bytes", lost.Bytes, "entries", lost.Entries, "rules", d.counts())
 		d.end()
+		close(d.ended)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ func open(t *testing.T, o Options) *rig {
 	var err error
 	r.Disk, err = Open(afero.NewOsFs(), o)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	t.Cleanup(func() { require.NoError(t, r.Close(nil)) })
 	return r
 }
 
@@ -180,8 +181,28 @@ func TestCutTakesWhatIsNotSynced(t *testing.T) {
 	text, err := afero.ReadFile(afero.NewOsFs(), filepath.Join(r.dir, "x"))
 	require.NoError(t, err)
 	require.Equal(t, "synced", string(text))
-	_, err = f.WriteString("more")
-	require.ErrorIs(t, err, vfs.ErrCrashed)
+	require.ErrorIs(t, f.Sync(), vfs.ErrCrashed)
+}
+
+// A server that notices the cut and hurries out with an error waits until the cut is said.
+func TestServerDoesNotOutrunTheCut(t *testing.T) {
+	r := &rig{t: t, dir: t.TempDir()}
+	noticed, mayEnd := make(chan struct{}), make(chan struct{})
+	d, err := Open(afero.NewOsFs(), Options{Volatile: true, Log: r, end: func() { close(noticed); <-mayEnd }})
+	require.NoError(t, err)
+	var control sync.WaitGroup
+	control.Go(func() { d.Control(strings.NewReader(Cut(1, "any"))) })
+	<-noticed
+	closed := make(chan error)
+	go func() { closed <- d.Close(fmt.Errorf("serving: %w", vfs.ErrCrashed)) }()
+	select {
+	case <-closed:
+		t.Fatal("it is gone before the cut was over")
+	case mayEnd <- struct{}{}:
+	}
+	require.NoError(t, <-closed)
+	control.Wait()
+	require.Contains(t, r.log.String(), MsgPowerCut)
 }
 
 func TestCutNeedsToKnowWhatToKeep(t *testing.T) {
