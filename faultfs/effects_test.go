@@ -186,8 +186,11 @@ func TestAfterOnWriteReportsNothingWrittenAndWritesAll(t *testing.T) {
 func TestAfterOnOpenDoesNotLeakTheFileBelow(t *testing.T) {
 	inner := faultfs.New(afero.NewMemMapFs())
 	closes := inner.Inject(count("close"))
-	_, err := faultfs.New(inner, faultfs.MustParse("create * EIO after")...).Create("/f")
+	fsys := faultfs.New(inner, faultfs.MustParse("create * EIO after")...)
+	unseen := fsys.Inject(count("close"))
+	_, err := fsys.Create("/f")
 	require.ErrorIs(t, err, syscall.EIO)
+	require.Zero(t, unseen.Calls(), "nobody called Close on what he does not have")
 	require.Equal(t, 1, closes.Calls())
 	require.Equal(t, "", content(t, inner, "/f"), "the file is there all the same")
 }

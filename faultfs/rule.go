@@ -95,7 +95,8 @@ type Rule struct {
 	// number of the call. Zero means 1.
 	Seed uint64
 
-	// Delay makes a struck call wait before anything else happens to it.
+	// Delay makes a struck call wait before anything else happens to it; what
+	// ends a Stall ends a delay too.
 	Delay time.Duration
 	// Stall makes a struck call wait until Injection.Release or Remove,
 	// FS.Heal or a crash ends the wait.

@@ -82,10 +82,12 @@ func TestAStalledCallWaitsUntilItIsReleased(t *testing.T) {
 					_, err := fsys.Stat("/")
 					require.NoError(t, err)
 					ended := stalled(t, fsys, inj, 3)
+					start := time.Now()
 					end(fsys, inj)
 					for range 3 {
 						require.ErrorIs(t, <-ended, fate, "a struck call keeps its fate")
 					}
+					require.Zero(t, time.Since(start), "a delay ends with its rule")
 					require.Zero(t, inj.Waiting())
 					require.Equal(t, 3, inj.Fired())
 					if name == "release" {
