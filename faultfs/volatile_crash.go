@@ -71,6 +71,9 @@ func (v *Volatile) Crash(seed uint64, keep string) (vfs.Lost, error) {
 // below.
 func (v *Volatile) stop() {
 	v.crashed.Store(true)
+	for _, root := range v.roots {
+		root.awaitCalls()
+	}
 	for n := range v.opened {
 		n.mu.Lock()
 		n.closeBase()
@@ -78,6 +81,17 @@ func (v *Volatile) stop() {
 	}
 	for f := range v.locked {
 		f.release()
+	}
+}
+
+// awaitCalls waits for the calls under way on the files in a directory.
+func (n *vnode) awaitCalls() {
+	n.mu.Lock()
+	n.mu.Unlock() //lint:ignore SA2001 whoever holds it began before the cut
+	for _, s := range n.entries {
+		if s.now != nil {
+			s.now.awaitCalls()
+		}
 	}
 }
 
@@ -243,7 +257,7 @@ func (c *crash) coin() bool { return c.rng.IntN(2) == 0 }
 // returns how many of them are inside the file, which ends at end.
 func (c *crash) sectors(n *vnode, keep string, end int64) (kept int64) {
 	odds := c.rng.IntN(5) // of four: all and nothing are likely enough to be seen
-	alive, last := false, int64(-1)
+	alive, last := false, int64(-2)
 	for _, i := range n.pageNumbers() {
 		pg := n.pages[i]
 		pg.dirty = 0

@@ -145,11 +145,11 @@ func (n *vnode) writeAt(p []byte, off int64) error {
 		pg.dirty |= mask
 		at += int64(m)
 	}
-	n.size = max(n.size, end)
 	// Data beyond the end of the file below is nothing without the size.
-	if end > n.diskSize {
+	if end > n.diskSize || end > n.size {
 		n.sizeDirty = true
 	}
+	n.size = max(n.size, end)
 	n.touched()
 	return nil
 }

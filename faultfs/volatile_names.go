@@ -97,12 +97,13 @@ func (n *vnode) lockedPark(child *vnode) error {
 
 // occupy makes a name below stand for child.
 func (n *vnode) occupy(name string, child *vnode) error {
-	child.mu.Lock()
-	defer child.mu.Unlock()
-	to := home{n, name}
+	// Before the data is locked: this may let go of child's other names.
 	if err := n.clear(name, child); err != nil {
 		return err
 	}
+	child.mu.Lock()
+	defer child.mu.Unlock()
+	to := home{n, name}
 	if len(child.homes) == 0 && n.entries[name].disk == nil {
 		if err := child.makeBelow(to.path()); err != nil {
 			return err
@@ -163,6 +164,7 @@ func (n *vnode) move(i int, to home) error {
 		n.v.hidden[n] = struct{}{}
 	} else {
 		n.enterSlot(to)
+		delete(n.v.hidden, n)
 	}
 	n.homes[i] = to
 	return nil
@@ -235,6 +237,7 @@ func (n *vnode) copyBelow(dir *vnode) error {
 		return err
 	}
 	n.homes = append(n.homes, h)
+	n.v.hidden[n] = struct{}{}
 	return nil
 }
 
@@ -278,19 +281,41 @@ func (n *vnode) releaseDir() {
 	if n.lasting() {
 		return
 	}
-	inUse := false
 	for _, name := range n.names(true) {
-		s := n.entries[name]
-		if s.disk != nil && s.disk.needed() {
-			inUse = true
-		}
 		n.forget(name)
 	}
-	if !inUse && len(n.homes) == 1 {
+	if len(n.homes) == 1 && !n.keepsContent() {
 		_ = n.v.base.RemoveAll(n.path())
 		n.homes = nil
 		delete(n.v.hidden, n)
 	}
+}
+
+// keepsContent reports whether the only content of something that is needed is
+// in the directory n below.
+func (n *vnode) keepsContent() bool {
+	for other := range n.v.hidden {
+		if other.needed() && slices.ContainsFunc(other.homes, func(h home) bool { return h.under(n) }) {
+			return true
+		}
+	}
+	for _, s := range n.entries {
+		if s.disk != nil && (s.disk.needed() || s.disk.isDir && s.disk.keepsContent()) {
+			return true
+		}
+	}
+	return false
+}
+
+// under reports whether the place is in dir or below it.
+func (h home) under(dir *vnode) bool {
+	for h.dir != dir {
+		if len(h.dir.homes) == 0 {
+			return false
+		}
+		h = h.dir.homes[0]
+	}
+	return true
 }
 
 // forget gives up a name in a directory that is gone.
@@ -300,6 +325,9 @@ func (n *vnode) forget(name string) {
 		s.now = nil
 		old.links--
 		n.v.release(old)
+	}
+	if old := s.disk; old != nil && old.isDir && !old.needed() {
+		old.releaseDir() // it was removed before, and that was not synced
 	}
 	s.dropPast(len(s.past))
 	if s.counted {

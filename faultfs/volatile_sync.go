@@ -134,7 +134,7 @@ func (n *vnode) syncWithTree() error {
 // flushCopies writes what is dirty to the other names of a file that a rename
 // has left with two below.
 func (n *vnode) flushCopies() error {
-	n.trimDirty = n.trim < n.diskSize
+	n.forceTrim()
 	for _, h := range n.homes[1:] {
 		f, err := n.v.base.OpenFile(h.path(), os.O_RDWR, 0)
 		if err != nil {
@@ -161,9 +161,7 @@ func (n *vnode) flush() error {
 	if !n.writable {
 		return iofs.ErrPermission
 	}
-	// A shortening that a failed sync has left goes along with what is written
-	// over it: else old bytes would be below between new ones, and zeros here.
-	n.trimDirty = n.trim < n.diskSize
+	n.forceTrim()
 	resized := func(size int64) { n.diskSize, n.written = size, min(n.written, size) }
 	if err := n.writeDirty(n.base, n.diskSize, resized); err != nil {
 		return fmt.Errorf("writing to the file below: %w", cause(err))
@@ -173,6 +171,14 @@ func (n *vnode) flush() error {
 	}
 	n.trim, n.sizeDirty, n.trimDirty = untrimmed, false, false
 	return nil
+}
+
+// forceTrim takes a shortening that a failed sync has left along with what is
+// written now: else old bytes would be below between new ones, and zeros here.
+func (n *vnode) forceTrim() {
+	if n.trim < n.diskSize {
+		n.trimDirty, n.sizeDirty = true, true
+	}
 }
 
 // clean forgets the dirty sectors of one page.
@@ -298,16 +304,22 @@ func (v *Volatile) recount(n *vnode) {
 // release lets go of what nobody needs any more of n. The tree is locked.
 func (v *Volatile) release(n *vnode) {
 	v.recount(n)
-	if n.needed() {
+	if n.isDir {
+		if !n.needed() {
+			n.releaseDir()
+		}
 		return
 	}
-	if n.isDir {
-		n.releaseDir()
+	if n.links+n.handles > 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	// A cut may bring back its name, but then without what was never synced:
+	// otherwise removing a file would not make room.
 	n.revert()
-	n.closeBase()
-	n.dropHidden()
+	if !n.needed() {
+		n.closeBase()
+		n.dropHidden()
+	}
 }

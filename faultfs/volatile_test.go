@@ -33,24 +33,10 @@ func write(t *testing.T, fsys afero.Fs, name, text string) afero.File {
 	return f
 }
 
-// below returns name -> content of the files in dir, hidden ones excluded.
+// below returns path -> content of the files in dir, hidden ones excluded.
 func below(t *testing.T, base afero.Fs, dir string) map[string]string {
 	t.Helper()
-	found := map[string]string{}
-	require.NoError(t, afero.Walk(base, dir, func(path string, info os.FileInfo, err error) error {
-		if err != nil || info.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		require.NoError(t, err)
-		if len(info.Name()) < len(faultfs.HiddenPrefix) || info.Name()[:len(faultfs.HiddenPrefix)] != faultfs.HiddenPrefix {
-			data, err := afero.ReadFile(base, path)
-			require.NoError(t, err)
-			found[name] = string(data)
-		}
-		return nil
-	}))
-	return found
+	return tree(t, base, dir)
 }
 
 func TestNothingIsBelowBeforeItsSync(t *testing.T) {
