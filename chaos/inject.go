@@ -59,6 +59,8 @@ func (c *campaign) injectUnderLoad(ctx context.Context, p *phase, server *proces
 	p.trouble.from.Store(&now)
 	_, err := server.command(ctx, testdisk.Inject(use.fault.Rules))
 	if err == nil {
+		now := time.Now()
+		p.trouble.sure.Store(&now)
 		err = waitOutLoad(ctx, server, w.during)
 	}
 	var answer testdisk.Line

@@ -56,7 +56,7 @@ func TestEveryBreachUnderRulesIsCaught(t *testing.T) {
 	for lie, want := range map[string]string{
 		"untyped":        "a write failed without saying how",
 		"untyped-reads":  "a read failed without saying how",
-		"mute-reads":     "reads was answered while the fault was on",
+		"mute-reads":     "reads were answered while the fault was on",
 		"never-resume":   "did not resume within 1s after the fault had healed, and the server did not say",
 		"fence-for-good": "after the fault had healed and the server was started anew",
 	} {
