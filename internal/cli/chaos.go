@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"holdfast/chaos"
@@ -13,18 +14,19 @@ import (
 )
 
 type chaosCmd struct {
-	Duration  time.Duration `default:"30s" help:"How long to go on."`
-	Writers   int           `default:"64" help:"Writers, each with one request under way."`
-	Readers   int           `default:"8" help:"Readers, each with one read under way."`
-	Keys      int           `default:"20000" help:"Keys to write to, at least one for each writer."`
-	ValueSize byteSize      `default:"128B" help:"Size of each value."`
-	KillEvery time.Duration `default:"1200ms" help:"Mean time under load before a kill."`
-	Sync      kv.SyncPolicy `default:"always" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
-	Fault     []string      `sep:"none" placeholder:"LIST" help:"What is done to the server, cycle by cycle in turn: kill, power, rules='…', with commas between them. May be given again. Without it kill,power; with --control power."`
-	Control   chaos.Control `placeholder:"NAME" help:"Make the disk ignore syncs of files (no-sync) or of directories (no-dir-sync), which must be found out: exit 6 at the first loss, 1 if there is none."`
-	Seed      uint64        `help:"Where all that is random comes from; 0: a new one, which is printed."`
-	Report    string        `placeholder:"DIR" help:"Write report.json and the server's logs there, and on failure keep the data there."`
-	JSON      bool          `help:"Print the report as JSON."`
+	Duration    time.Duration `default:"30s" help:"How long to go on."`
+	Writers     int           `default:"64" help:"Writers, each with one request under way."`
+	Readers     int           `default:"8" help:"Readers, each with one read under way."`
+	Keys        int           `default:"20000" help:"Keys to write to, at least one for each writer."`
+	ValueSize   byteSize      `default:"128B" help:"Size of each value."`
+	KillEvery   time.Duration `default:"1200ms" help:"Mean time under load before a kill."`
+	Sync        kv.SyncPolicy `default:"always" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
+	Fault       []string      `sep:"none" placeholder:"LIST" help:"What is done to the server, cycle by cycle in turn: kill, power, rules='…', with commas between them. May be given again. Without it kill,power; with --control power."`
+	Control     chaos.Control `placeholder:"NAME" help:"Make the disk ignore syncs of files (no-sync) or of directories (no-dir-sync), which must be found out: exit 6 at the first loss, 1 if there is none."`
+	SegmentSize byteSize      `default:"4MiB" help:"Size at which a data file of the server is full. Small ones make it begin new files often, which is where mistakes hide."`
+	Seed        uint64        `help:"Where all that is random comes from; 0: a new one, which is printed."`
+	Report      string        `placeholder:"DIR" help:"Write report.json and the server's logs there, and on failure keep the data there."`
+	JSON        bool          `help:"Print the report as JSON."`
 }
 
 // Help is shown below the summary.
@@ -44,7 +46,7 @@ func (cmd *chaosCmd) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("finding this program, to start it as the server: %w", err)
 	}
-	cfg, err := cmd.config([]string{exe, "serve"})
+	cfg, err := cmd.config(exe)
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (cmd *chaosCmd) conclude(out io.Writer, r *chaos.Report, err error) error {
 	return errors.Join(verdict(r), err, printReport(out, r, cmd.JSON))
 }
 
-func (cmd *chaosCmd) config(server []string) (chaos.Config, error) {
+func (cmd *chaosCmd) config(exe string) (chaos.Config, error) {
 	for _, n := range []struct {
 		flag     string
 		ok       bool
@@ -90,7 +92,8 @@ func (cmd *chaosCmd) config(server []string) (chaos.Config, error) {
 	}
 	cfg := chaos.Config{
 		Faults: faults, Control: cmd.Control,
-		Server: server, Duration: cmd.Duration, KillEvery: cmd.KillEvery, Sync: cmd.Sync.String(),
+		Server:   []string{exe, "serve", "--segment-size", strconv.FormatInt(int64(cmd.SegmentSize), 10)},
+		Duration: cmd.Duration, KillEvery: cmd.KillEvery, Sync: cmd.Sync.String(),
 		Writers: cmd.Writers, Readers: cmd.Readers, Keys: cmd.Keys, ValueSize: int(cmd.ValueSize),
 		Seed: cmd.Seed, ReportDir: cmd.Report,
 	}

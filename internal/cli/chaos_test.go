@@ -13,13 +13,13 @@ import (
 
 func TestChaosFlagsBecomeACampaign(t *testing.T) {
 	g, err := parsed(newWorld("chaos", "--duration", "10s", "--writers", "4", "--readers", "0", "--keys", "100",
-		"--value-size", "1KiB", "--kill-every", "2s", "--sync", "100ms", "--seed", "7", "--report", "dir",
+		"--value-size", "1KiB", "--kill-every", "2s", "--sync", "100ms", "--seed", "7", "--report", "dir", "--segment-size", "128KiB",
 		"--fault", "power,rules='sync * #2 EIO; write * #3 EIO',kill", "--fault", "rules=sync|write * #7 EIO"))
 	require.NoError(t, err)
-	cfg, err := g.Chaos.config([]string{"exe", "serve"})
+	cfg, err := g.Chaos.config("exe")
 	require.NoError(t, err)
 	require.Equal(t, chaos.Config{
-		Server: []string{"exe", "serve"}, Duration: 10 * time.Second, Writers: 4, Readers: -1, Keys: 100,
+		Server: []string{"exe", "serve", "--segment-size", "131072"}, Duration: 10 * time.Second, Writers: 4, Readers: -1, Keys: 100,
 		ValueSize: 1024, KillEvery: 2 * time.Second, Sync: "100ms", Seed: 7, ReportDir: "dir",
 		Faults: []chaos.Fault{
 			{Kind: chaos.FaultPower}, {Kind: chaos.FaultRules, Rules: "sync * #2 EIO; write * #3 EIO"},
@@ -32,7 +32,7 @@ func TestChaosFaultsUnlessTold(t *testing.T) {
 	faults := func(w *world) []chaos.Fault {
 		g, err := parsed(w)
 		require.NoError(t, err)
-		cfg, err := g.Chaos.config([]string{"exe", "serve"})
+		cfg, err := g.Chaos.config("exe")
 		require.NoError(t, err)
 		return cfg.Faults
 	}
