@@ -252,8 +252,8 @@ func parseCrash(r *Rule, word string) (bool, error) {
 	if !named && word != "crash" {
 		return false, nil
 	}
-	if named && !slices.Contains(keeps, keep) {
-		return true, fmt.Errorf("a crash keeps one of %s", strings.Join(keeps, ", "))
+	if named && !slices.Contains(crashKeeps, keep) {
+		return true, fmt.Errorf("a crash keeps one of %s", strings.Join(crashKeeps, ", "))
 	}
 	r.Crash = true
 	if named {

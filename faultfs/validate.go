@@ -191,9 +191,12 @@ func (r Rule) validatePersonality() error {
 	return nil
 }
 
+// crashKeeps lists what a crash may be told to keep.
+var crashKeeps = []string{"nothing", "whole", "torn", "zeros", "garbage", "any"}
+
 func (r Rule) validateCrash() error {
 	switch {
-	case r.Keep != "" && !slices.Contains(keeps, r.Keep):
+	case r.Keep != "" && !slices.Contains(crashKeeps, r.Keep):
 		return fmt.Errorf("a crash cannot keep %q", r.Keep)
 	case r.Keep != "" && !r.Crash:
 		return errors.New("what is kept is kept at a crash")
