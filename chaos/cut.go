@@ -51,9 +51,12 @@ func (p *cutPlan) next() blow {
 	return blow{byLayer: true, seed: seed, keep: keep}
 }
 
-// strike ends p as its fault wants it. After a kill it may still be on its way out. The error is that
-// of a server that cannot be told to cut its power.
+// strike ends p as its fault wants it, unless it is gone. After a kill it may still be on its way out.
+// The error is that of a server that cannot be told to cut its power.
 func (c *campaign) strike(ctx context.Context, p *process) error {
+	if p.exited() {
+		return nil
+	}
 	if !p.layered {
 		p.kill()
 		return nil

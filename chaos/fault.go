@@ -144,6 +144,14 @@ func (c Control) diskRules() string {
 	}
 }
 
+// text is what a table says of c.
+func (c Control) text() string {
+	if c == "" {
+		return ""
+	}
+	return ", control " + string(c)
+}
+
 // Check says what keeps a campaign with these faults from being run under c; no faults at all are fine.
 func (c Control) Check(faults []Fault) error {
 	switch {

@@ -101,7 +101,10 @@ func TestRuleThatCutsThePowerEndsTheCycle(t *testing.T) {
 	rules := r.Faults[0].Rules
 	require.Equal(t, r.Cycles, rules.CutByRule)
 	require.Positive(t, rules.Rules[0].Fired)
-	require.Equal(t, testdisk.ByRule, r.Power.List[0].How)
+	cut := r.Power.List[0]
+	require.Equal(t, testdisk.ByRule, cut.How)
+	require.Zero(t, cut.Seed, "it is in the rule")
+	require.Empty(t, cut.Keep)
 	require.Positive(t, r.KillsMidWrite)
 }
 

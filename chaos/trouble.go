@@ -28,8 +28,8 @@ type trouble struct {
 	sure atomic.Pointer[time.Time] // right after it; nil until then
 	to   atomic.Pointer[time.Time] // right after the healing; nil until then
 
-	resumed  signal // a write that began after the healing was acknowledged
-	fenced   signal // one was refused because the store is fenced
+	resumed  signal       // a write that began after the healing was acknowledged
+	fenced   signal       // one was refused because the store is fenced
 	readsOK  atomic.Int64 // of those that began when the rules were at work for sure
 	readsAll atomic.Int64
 	unknown  atomic.Int64 // writes that ended so while the rules were at work

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
@@ -186,23 +188,32 @@ func TestCutTakesWhatIsNotSynced(t *testing.T) {
 
 // A server that notices the cut and hurries out with an error waits until the cut is said.
 func TestServerDoesNotOutrunTheCut(t *testing.T) {
-	r := &rig{t: t, dir: t.TempDir()}
-	noticed, mayEnd := make(chan struct{}), make(chan struct{})
-	d, err := Open(afero.NewOsFs(), Options{Volatile: true, Log: r, end: func() { close(noticed); <-mayEnd }})
-	require.NoError(t, err)
-	var control sync.WaitGroup
-	control.Go(func() { d.Control(strings.NewReader(Cut(1, "any"))) })
-	<-noticed
-	closed := make(chan error)
-	go func() { closed <- d.Close(fmt.Errorf("serving: %w", vfs.ErrCrashed)) }()
-	select {
-	case <-closed:
-		t.Fatal("it is gone before the cut was over")
-	case mayEnd <- struct{}{}:
-	}
-	require.NoError(t, <-closed)
-	control.Wait()
-	require.Contains(t, r.log.String(), MsgPowerCut)
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, dir: t.TempDir()}
+		mayEnd := make(chan struct{})
+		d, err := Open(afero.NewOsFs(), Options{Volatile: true, Log: r, end: func() { <-mayEnd }})
+		require.NoError(t, err)
+		go d.Control(strings.NewReader(Cut(1, "any")))
+		closed := make(chan error, 1)
+		go func() { closed <- d.Close(fmt.Errorf("serving: %w", vfs.ErrCrashed)) }()
+		synctest.Wait()
+		require.Empty(t, closed, "it is gone before the cut was over")
+		close(mayEnd)
+		synctest.Wait()
+		require.NoError(t, <-closed)
+		require.Contains(t, r.log.String(), MsgPowerCut)
+	})
+}
+
+// A cut that never comes to its end does not hold the server back for ever.
+func TestServerWaitsForTheCutOnlySoLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := Open(afero.NewMemMapFs(), Options{Log: &bytes.Buffer{}})
+		require.NoError(t, err)
+		begun := time.Now()
+		require.NoError(t, d.Close(vfs.ErrCrashed))
+		require.Equal(t, endGrace, time.Since(begun))
+	})
 }
 
 func TestCutNeedsToKnowWhatToKeep(t *testing.T) {
