@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -17,6 +18,9 @@ type campaign struct {
 	tally   tally
 	counts  counters
 	plan    *killPlan
+	cuts    *cutPlan
+	ruleRng *rand.Rand       // draws when rules are injected
+	rules   map[int]*ruleUse // by the index of their fault
 	writers []*writer
 	readers []*reader
 
@@ -25,7 +29,8 @@ type campaign struct {
 	lastRecovery time.Duration // from "recovering" to "serving", the last time that both were said
 	recoveries   []time.Duration
 	loadTime     time.Duration
-	logErr       error // the first failure to keep the server's log
+	fencedBy     *ruleUse // the fault after which only a restart can bring service back; nil: none
+	logErr       error    // the first failure to keep the server's log
 	strangers    map[string]bool
 	report       Report
 
@@ -36,8 +41,9 @@ type campaign struct {
 
 // serverError is a failure of the server, as opposed to one of the campaign: the promise is broken.
 type serverError struct {
-	what string
-	log  *serverLog
+	what    string
+	log     *serverLog
+	refused bool // it did not start over what a crash had left
 }
 
 func (e *serverError) Error() string { return e.what }
@@ -79,6 +85,11 @@ func newCampaign(cfg Config, work *workspace) *campaign {
 		cfg: cfg, work: work, began: time.Now(),
 		ledger: newLedger(cfg.Seed, cfg.Keys, cfg.Writers),
 		plan:   newKillPlan(cfg.Seed, cfg.KillEvery), strangers: map[string]bool{},
+		cuts:    newCutPlan(cfg.Seed),
+		ruleRng: stream(cfg.Seed, ruleStream, 0), rules: newRuleUses(cfg.Faults),
+	}
+	for _, f := range cfg.Faults {
+		c.report.Faults = append(c.report.Faults, FaultReport{Fault: f.String()})
 	}
 	for i := range cfg.Writers {
 		c.writers = append(c.writers, newWriter(&c.cfg, i))
@@ -100,34 +111,75 @@ func (c *campaign) run(ctx context.Context) error {
 	// What is left after the last cycle is not worth a kill if it is much shorter than a cycle.
 	for left := c.cfg.Duration; left > c.cfg.KillEvery/4 || c.cycle.Load() == 0; {
 		c.cycle.Add(1)
-		if err := c.load(ctx, server, min(left, c.plan.underLoad())); err != nil {
+		turn := server.turn
+		c.fencedBy = nil
+		if server, err = c.round(ctx, server, c.underLoad(ctx, server, min(left, c.plan.underLoad()))); err != nil {
 			return err
 		}
-		if server, err = c.restart(ctx); err != nil {
-			return err
-		}
-		if err := c.readBack(ctx, server); err != nil {
-			return err
+		if c.fencedBy != nil {
+			if server, err = c.round(ctx, server, c.afterFence(ctx, server)); err != nil {
+				return err
+			}
 		}
 		c.report.Cycles++
+		c.report.Faults[turn].Cycles++
+		if c.cfg.Control != "" && c.tally.broken() > 0 {
+			return nil // seen: that is all that a control is for
+		}
 		left = c.cfg.Duration - time.Since(c.began)
 	}
 	return nil
 }
 
-// load runs the writers and readers for a while and kills the server under them.
-func (c *campaign) load(ctx context.Context, server *process, during time.Duration) error {
+// round is load, the end of server, restart and read-back. It returns the next server, which is nil
+// or gone after an error.
+func (c *campaign) round(ctx context.Context, server *process, wait waitFunc) (*process, error) {
+	if err := c.load(ctx, server, wait); err != nil {
+		return server, err
+	}
+	server, err := c.restart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return server, c.readBack(ctx, server)
+}
+
+// waitFunc returns when the load of a phase has gone on for long enough.
+type waitFunc func(p *phase) error
+
+// underLoad is what goes on in an ordinary phase of a server: rules come and go, if it is started for
+// that.
+func (c *campaign) underLoad(ctx context.Context, server *process, during time.Duration) waitFunc {
+	use := c.rules[server.turn]
+	if use == nil {
+		return func(*phase) error { return waitOutLoad(ctx, server, during) }
+	}
+	return func(p *phase) error { return c.injectUnderLoad(ctx, p, server, during) }
+}
+
+// afterFence is what goes on in the phase after a server had to be restarted to serve again.
+func (c *campaign) afterFence(ctx context.Context, server *process) waitFunc {
+	return func(p *phase) error { return c.proveService(ctx, p, server) }
+}
+
+// load runs the writers and readers until wait returns, and ends the server under them.
+func (c *campaign) load(ctx context.Context, server *process, wait waitFunc) error {
 	_, _, addr := server.log.start()
 	cl, err := dial(addr)
 	if err != nil {
-		return &serverError{err.Error(), server.log}
+		return &serverError{what: err.Error(), log: server.log}
 	}
 	defer cl.Close()
 	p := c.newPhase(ctx, cl)
+	p.trouble = c.troubleFor(server)
 	begun := time.Now()
 	done := p.start(ctx, c.workers())
-	cause := waitOutLoad(ctx, server, during)
-	p.kill(server.kill)
+	cause := wait(p)
+	p.kill(func() {
+		if struck := c.strike(ctx, server); cause == nil {
+			cause = struck
+		}
+	})
 	c.loadTime += p.killedAt.Load().Sub(begun)
 	c.end(server)
 	select {
@@ -158,10 +210,11 @@ func (c *campaign) countKill(p *phase, server *process) error {
 		return diedUnasked(server)
 	}
 	c.kills.Add(1)
-	if p.midWrite.Load() > 0 {
+	if p.midWrite.Load()+p.trouble.caught(server) > 0 {
 		c.report.KillsMidWrite++
+		c.report.Faults[server.turn].KillsMidWrite++
 	}
-	return nil
+	return c.countCut(server, false)
 }
 
 func waitOutLoad(ctx context.Context, server *process, during time.Duration) error {
@@ -176,7 +229,7 @@ func waitOutLoad(ctx context.Context, server *process, during time.Duration) err
 }
 
 func diedUnasked(server *process) error {
-	return &serverError{"the server ended unasked, with " + server.ending(), server.log}
+	return &serverError{what: "the server ended unasked, with " + server.ending(), log: server.log}
 }
 
 // readBack settles the ledger by what the server shows now.
@@ -184,7 +237,7 @@ func (c *campaign) readBack(ctx context.Context, server *process) error {
 	_, _, addr := server.log.start()
 	cl, err := dial(addr)
 	if err != nil {
-		return &serverError{err.Error(), server.log}
+		return &serverError{what: err.Error(), log: server.log}
 	}
 	defer cl.Close()
 	alive, cancel := context.WithCancel(ctx)
@@ -203,7 +256,7 @@ func (c *campaign) readBack(ctx context.Context, server *process) error {
 	case err != nil && server.exited():
 		return diedUnasked(server)
 	case err != nil:
-		return &serverError{"the server does not answer: " + err.Error(), server.log}
+		return &serverError{what: "the server does not answer: " + err.Error(), log: server.log}
 	}
 	c.settle(saw, extra)
 	return nil

@@ -56,7 +56,13 @@ func requireSums(t *testing.T, r *Report) {
 	require.Equal(t, d.Checked, d.Stable+d.Lost+d.RolledBack+d.Resurrected+d.Torn+d.Phantom)
 	require.Equal(t, r.Writes.Issued, r.Writes.OK+r.Writes.Failed+r.Writes.Unknown)
 	require.LessOrEqual(t, r.Writes.Requests, r.Writes.Issued)
-	require.LessOrEqual(t, r.KillsMidWrite, r.Cycles+1, "one more when the last restart fails")
+	rounds := r.Cycles
+	for _, f := range r.Faults {
+		if f.Rules != nil {
+			rounds += f.Rules.ResumedAfterRestart
+		}
+	}
+	require.LessOrEqual(t, r.KillsMidWrite, rounds+1, "one more when the last restart fails")
 }
 
 func TestHonestServerPasses(t *testing.T) {
@@ -104,7 +110,9 @@ func TestKillInRecoveryNeedsAServerThatRecovers(t *testing.T) {
 		p, err := c.launch()
 		require.NoError(t, err)
 		defer c.end(p)
-		return c, c.killInRecovery(t.Context(), p, after)
+		killed, err := c.killInRecovery(t.Context(), p, after)
+		require.NoError(t, err)
+		return c, killed
 	}
 	c, killed := restart("mute", 0)
 	require.True(t, killed)
@@ -285,6 +293,14 @@ func TestFaultyConfigIsRefused(t *testing.T) {
 		"values of 2097152 bytes":          func(c *Config) { c.ValueSize = 2 << 20 },
 		`sync policy "never"`:              func(c *Config) { c.Sync = "never" },
 		`sync policy "0s"`:                 func(c *Config) { c.Sync = "0s" },
+		`fault "fire"`:                     func(c *Config) { c.Faults = []Fault{{Kind: "fire"}} },
+		`fault "kill" takes no rules`:      func(c *Config) { c.Faults = []Fault{{FaultKill, "sync * EIO"}} },
+		"there are no rules":               func(c *Config) { c.Faults = []Fault{{Kind: FaultRules}} },
+		"is no operation":                  func(c *Config) { c.Faults = []Fault{{FaultRules, "melt * EIO"}} },
+		`control "no-fsck"`:                func(c *Config) { c.Control = "no-fsck" },
+		"control no-sync shows only when": func(c *Config) {
+			c.Control, c.Faults = ControlNoSync, []Fault{{Kind: FaultPower}, {Kind: FaultKill}}
+		},
 	} {
 		cfg := good
 		spoil(&cfg)
@@ -315,7 +331,12 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	require.Equal(t, Config{
 		Server: []string{"server"}, Duration: 30 * time.Second, KillEvery: 1200 * time.Millisecond,
 		Sync: "always", Writers: 64, Keys: 20_000, ValueSize: 128, StartTimeout: time.Minute,
+		Faults: []Fault{{Kind: FaultKill}}, resumeWithin: 5 * time.Second,
 	}, cfg)
+
+	cfg, err = Config{Server: []string{"server"}, Control: ControlNoSync}.withDefaults()
+	require.NoError(t, err)
+	require.Equal(t, []Fault{{Kind: FaultPower}}, cfg.Faults)
 }
 
 func readReport(t *testing.T, dir string) (r Report) {

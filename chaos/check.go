@@ -73,6 +73,7 @@ type sighting struct {
 	kind    sightKind
 	version uint64 // sawValue: of the write that made the value
 	detail  string // sawDamaged, sawForeign: for people
+	refusal error  // sawDamaged: the error in place of a value; nil: the value itself is damaged
 }
 
 type sightKind uint8

@@ -5,17 +5,20 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 )
-
-// faultKill is the one fault so far: SIGKILL.
-const faultKill = "kill"
 
 // conclude fills in the report. It returns err if that is neither the server's fault nor an
 // interruption.
 func (c *campaign) conclude(err error) error {
 	r := &c.report
-	r.Seed, r.Fault, r.Sync = c.cfg.Seed, faultKill, c.cfg.Sync
+	r.Seed, r.Fault, r.Sync = c.cfg.Seed, faultNames(c.cfg.Faults), c.cfg.Sync
+	r.Control = c.cfg.Control
+	for turn, use := range c.rules {
+		of := use.tally.report()
+		r.Faults[turn].Rules = &of
+	}
 	r.Config, r.Versions = c.cfg.info(), versions()
 	r.Started, r.ElapsedMillis = c.began, time.Since(c.began).Milliseconds()
 	r.LoadMillis = c.loadTime.Milliseconds()
@@ -27,6 +30,7 @@ func (c *campaign) conclude(err error) error {
 	case errors.As(err, &broken):
 		r.ServerFailure = &ServerFailure{
 			What: broken.what, LogFile: broken.log.path, LogTail: broken.log.lastLines(),
+			RefusedStart: broken.refused,
 		}
 		err = nil
 	case errors.Is(err, errInterrupted):
@@ -48,6 +52,7 @@ func (c *campaign) countCalls() {
 		Unknown: n.unknown.Load(), Requests: n.requests.Load(),
 	}
 	r.Reads = Reads{OK: n.readsOK.Load(), Failed: n.readsFailed.Load()}
+	r.Writes.UnderRules, r.Reads.UnderRules = n.troubled.Load(), n.troubledReads.Load()
 	write, read := newHistogram(), newHistogram()
 	for _, w := range c.writers {
 		write.merge(w.latency)
@@ -63,6 +68,14 @@ func (c *campaign) countCalls() {
 			ReadsPerSecond:         float64(r.Reads.OK) / s,
 		}
 	}
+}
+
+func faultNames(faults []Fault) string {
+	var names []string
+	for _, f := range faults {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ",")
 }
 
 func recoveryOf(times []time.Duration) Recovery {

@@ -20,9 +20,25 @@ type Config struct {
 	//
 	// The server must log JSON lines to standard error, with msg "recovering" before it reads what an
 	// earlier process left, and msg "serving" with its addr once it accepts connections. Required.
+	//
+	// FaultKill asks for no more than that of a server. For FaultPower and FaultRules the server must
+	// be able to run on a disk that fails on purpose; it is started with, in addition,
+	//
+	//	--testing --testing-volatile --testing-pending FILE --testing-control
+	//
+	// and for FaultPower also with --testing-rules RULES. These mean what package testdisk says of
+	// its Options: un-synced data lives in the process alone, FILE says what its end would cost, and
+	// lines on the standard input inject rules, heal them, or cut the power.
 	Server []string
 	// Env is added to the environment of the server, as "NAME=value".
 	Env []string
+
+	// Faults are what is done to the server, in turns, one in each cycle. FaultKill alone; with a
+	// Control, FaultPower alone
+	Faults []Fault
+	// Control makes the server unsafe, to see whether the campaign sees it: such a campaign ends with
+	// the first loss that it finds. "": the server is left as it is
+	Control Control
 
 	// Duration is the time for load, kills, recoveries and read-backs. When it is over there has been a
 	// last kill; the recovery and read-back after that come on top. 30 s
@@ -55,6 +71,10 @@ type Config struct {
 
 	// Progress receives a line that is redrawn while the campaign runs; nil for silence.
 	Progress io.Writer
+
+	// resumeWithin is how long after a fault has healed the server may take until it acknowledges a
+	// write again, or says that it is fenced. 5 s
+	resumeWithin time.Duration
 }
 
 // withDefaults returns c with the defaults filled in, or what is wrong with it.
@@ -62,7 +82,14 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Duration, 30*time.Second)
 	orDefault(&c.KillEvery, 1200*time.Millisecond)
 	orDefault(&c.StartTimeout, time.Minute)
+	orDefault(&c.resumeWithin, 5*time.Second)
 	orDefault(&c.Sync, syncAlways)
+	if len(c.Faults) == 0 {
+		c.Faults = []Fault{{Kind: FaultKill}}
+		if c.Control != "" {
+			c.Faults = []Fault{{Kind: FaultPower}}
+		}
+	}
 	orDefault(&c.Writers, 64)
 	orDefault(&c.Readers, 8)
 	orDefault(&c.Keys, 20_000)
@@ -97,7 +124,12 @@ func (c *Config) check() error {
 	case c.ValueSize < MinValueBytes || c.ValueSize > maxValueBytes:
 		return fmt.Errorf("values of %d bytes: must be %d to %d", c.ValueSize, MinValueBytes, maxValueBytes)
 	}
-	return checkSync(c.Sync)
+	for _, f := range c.Faults {
+		if err := f.check(); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.Control.Check(c.Faults), checkSync(c.Sync))
 }
 
 func checkSync(policy string) error {

@@ -1,6 +1,6 @@
 // Package chaos runs durability campaigns: it starts a real server process, writes to it over TCP,
-// kills it with SIGKILL while writes are in flight, starts it again, reads everything back and says
-// what became of every acknowledged write.
+// kills it or cuts its power while writes are in flight, starts it again, reads everything back and
+// says what became of every acknowledged write.
 //
 //	report, err := chaos.Run(ctx, chaos.Config{Server: []string{"holdfast", "serve"}})
 //
@@ -12,6 +12,30 @@
 // it says that it serves, and started once more. As soon as the server serves, and before anything new
 // is written, every key is read and put into a [Class]. When the time is over there is one last kill
 // and read-back.
+//
+// # Faults
+//
+// Each cycle has one fault, see [Fault]; a campaign with several takes turns.
+//
+// kill is SIGKILL, which takes the process and leaves the kernel's cache: a server that writes and
+// never syncs passes.
+//
+// power is a power cut. The server runs on a layer that holds in its memory what is not synced, so
+// that SIGKILL takes it too. Half of the cuts are made that way; a file says what they took. The other
+// half is made by the layer itself, which lets a drawn subset of what was not synced survive: whole,
+// torn, as zeros or as garbage. [Power] counts what was dropped, and a campaign with power cuts none of
+// which dropped anything is inconclusive.
+//
+// rules make the disk fail while the load goes on, and heal after a while. The campaign wants every
+// failure to say how the call ended, reads to go on (if the rules are not about reads), and service to
+// resume: by itself within some seconds, or, when the server says that it is fenced, after a restart.
+// A rule that never fired makes the run inconclusive. Under rules the server runs on the layer, too,
+// and the kill at the end of the cycle is a power cut: a failed sync that the server did not believe
+// shows as loss. A rule under which the disk lies (lost, late, misdirect, flip, zero, garbage) takes
+// away what the promise rests on; such a campaign is expected to fail, by loss or damage that is named.
+//
+// A [Control] makes the disk ignore syncs. The campaign must find that out, and ends when it has; one
+// that finds nothing says that it cannot see.
 //
 // # What is believed
 //
@@ -29,8 +53,7 @@
 //
 // # Limits
 //
-// SIGKILL takes the process and leaves the kernel's cache: a server that writes and never syncs
-// passes. What survives a power cut is another fault's business.
+// What a cycle of kill left in the kernel's cache counts as durable for the power cut of the next.
 //
 // The verdict rests on what the client says. A client that called an unknown write ok, or sent it
 // twice, would make a good server look bad, and one that called a lost acknowledgement failed would
@@ -45,6 +68,6 @@
 // # Where to start reading
 //
 // story.go and check.go are the pure heart: the story of one key, and how it is judged. ledger.go
-// puts stories together, campaign.go goes round the cycles, start.go and process.go deal with the
-// server, verdict.go concludes.
+// puts stories together, campaign.go goes round the cycles, cut.go cuts the power, inject.go makes the
+// disk fail, start.go and process.go deal with the server, verdict.go concludes.
 package chaos

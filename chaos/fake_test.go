@@ -28,6 +28,7 @@ type fakeServer struct {
 	lie   string
 	again bool // not the first start
 
+	disk   fakeDisk
 	mu     sync.Mutex // guards what follows, and makes each request atomic
 	file   *os.File
 	values map[string][]byte
@@ -48,11 +49,15 @@ func fakeServerMain(args []string) error {
 	addr := flags.String("addr", "", "")
 	flags.String("sync", "", "")
 	flags.String("log-format", "", "")
+	s := &fakeServer{lie: os.Getenv(lieVar), values: map[string][]byte{}, older: map[string][]byte{}}
+	s.disk.flags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	s := &fakeServer{lie: os.Getenv(lieVar), values: map[string][]byte{}, older: map[string][]byte{}}
+	if err := s.openDisk(); err != nil {
+		return err
+	}
 	if s.lie == "wont-start" {
 		return errors.New("no such flag: --data")
 	}
@@ -157,6 +162,7 @@ func (s *fakeServer) answer(conn net.Conn, req *wire.Request) {
 	reply, say := s.handle(req)
 	if req.Op.IsWrite() {
 		time.Sleep(fakeSync)
+		s.sync(req, &reply)
 	}
 	if say {
 		_, _ = conn.Write(wire.AppendReply(nil, &reply))
@@ -178,6 +184,9 @@ func (s *fakeServer) handle(req *wire.Request) (reply wire.Reply, say bool) {
 		}
 		return reply, true
 	}
+	if done := s.failByRule(&reply); done {
+		return reply, true
+	}
 	s.writes++
 	_, reply.Exists = s.values[string(req.Key)]
 	say = true
@@ -188,7 +197,9 @@ func (s *fakeServer) handle(req *wire.Request) (reply wire.Reply, say bool) {
 		}
 	}
 	s.persist(req)
-	s.apply(req)
+	if !s.disk.volatile {
+		s.apply(req)
+	}
 	return reply, true
 }
 
@@ -229,6 +240,12 @@ func (s *fakeServer) get(req *wire.Request, reply *wire.Reply) {
 		value = old
 	}
 	switch {
+	case s.disk.faulty && s.lie == "mute-reads":
+		reply.Status = wire.StatusBusy
+	case s.disk.faulty && s.lie == "untyped-reads":
+		reply.Status = wire.StatusInternal
+	case s.disk.faulty && s.lie == "unreadable-under-rules":
+		reply.Status = wire.StatusReadFailed
 	case !found:
 		reply.Status = wire.StatusNotFound
 	case s.lie == "unreadable" && s.again && s.reads%oneIn == 0:
@@ -239,6 +256,11 @@ func (s *fakeServer) get(req *wire.Request, reply *wire.Reply) {
 }
 
 func (s *fakeServer) persist(req *wire.Request) {
+	if s.disk.volatile && s.lie != "write-through" {
+		s.disk.unsynced = wire.AppendRequest(s.disk.unsynced, req)
+		s.notePending()
+		return
+	}
 	if _, err := s.file.Write(wire.AppendRequest(nil, req)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

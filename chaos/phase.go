@@ -17,6 +17,9 @@ const stopGrace = 500 * time.Millisecond
 type counters struct {
 	requests, issued, ok, failed, unknown atomic.Int64
 	readsOK, readsFailed                  atomic.Int64
+	// troubled counts the writes that did not succeed, and troubledReads the reads that failed, while
+	// rules made the disk fail; they are among those above.
+	troubled, troubledReads atomic.Int64
 }
 
 // count adds n writes that ended as how.
@@ -37,6 +40,8 @@ type phase struct {
 	stop     context.CancelFunc
 	killedAt atomic.Pointer[time.Time] // right before the kill; nil until then
 	midWrite atomic.Int64              // writes issued before the kill that ended unknown after it
+	done     <-chan struct{}           // closed when the last worker has ended; nil until the start
+	trouble  *trouble                  // rules that are injected; nil: none
 }
 
 // worker is a writer or a reader: it works until the phase stops.
@@ -60,6 +65,7 @@ func (p *phase) start(ctx context.Context, workers []worker) <-chan struct{} {
 		group.Go(func() { w.run(ctx, p) })
 	}
 	done := make(chan struct{})
+	p.done = done
 	go func() {
 		group.Wait()
 		close(done)
@@ -75,6 +81,9 @@ func (p *phase) kill(kill func()) {
 	p.stop()
 }
 
+// killed reports whether the server is being killed, or was.
+func (p *phase) killed() bool { return p.killedAt.Load() != nil }
+
 // killedAfter reports whether the server was killed between t and now.
 func (p *phase) killedAfter(t time.Time) bool {
 	at := p.killedAt.Load()
@@ -87,6 +96,15 @@ func (p *phase) pause(d time.Duration) {
 	case <-time.After(d):
 	case <-p.on.Done():
 	}
+}
+
+// failedRead counts a read that began at begun and was not answered.
+func (p *phase) failedRead(begun time.Time, err error) {
+	p.counts.readsFailed.Add(1)
+	if p.trouble.on(begun) {
+		p.counts.troubledReads.Add(1)
+	}
+	p.trouble.noteRead(begun, err)
 }
 
 // breaches records what an outcome or a read revealed.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -19,17 +20,24 @@ type process struct {
 	log     *serverLog
 	started time.Time
 
+	turn    int   // index of its fault in Config.Faults
+	fault   Fault // what it is started for
+	layered bool  // it runs on the volatile layer
+	blow    blow  // how it lost power; valid if layered, once it was struck
+
+	stdin  io.Writer // for commands; nil: it takes none
 	cmd    *exec.Cmd
 	done   chan struct{} // closed once the process is reaped and its log is complete
 	logErr error         // of writing the log; valid once done is closed
 }
 
 // startProcess runs argv with env added to environment(), in a process group of its own
-// so that a Ctrl-C meant for us does not reach it. Both its outputs go to the file logFile.
+// so that a Ctrl-C meant for us does not reach it. Both its outputs go to the file logFile. It gets
+// a standard input if it is to take commands.
 //
 // Where the system can do it (Linux), the server dies with us, however we die. That signal is bound
 // to the thread that starts the process, so one goroutine keeps its thread until the end.
-func startProcess(argv, env []string, logFile string) (*process, error) {
+func startProcess(argv, env []string, logFile string, commands bool) (*process, error) {
 	log, err := newServerLog(logFile)
 	if err != nil {
 		return nil, err
@@ -39,6 +47,11 @@ func startProcess(argv, env []string, logFile string) (*process, error) {
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.WaitDelay = drainGrace
 	p.cmd.SysProcAttr = ownGroup()
+	if commands {
+		if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+			return nil, errors.Join(fmt.Errorf("make the server's input: %w", err), log.Close())
+		}
+	}
 	began := make(chan error)
 	go p.live(began)
 	if err := <-began; err != nil {
@@ -87,8 +100,12 @@ func (p *process) exited() bool {
 	}
 }
 
-// quit reports whether the process, which must be gone, ended by itself and not by a kill.
-func (p *process) quit() bool { return endedByItself(p.cmd.ProcessState) }
+// quit reports whether the process, which must be gone, ended by itself: not by a kill, nor with the
+// power of its disk.
+func (p *process) quit() bool {
+	_, powerCut := p.log.powerCut()
+	return !powerCut && endedByItself(p.cmd.ProcessState)
+}
 
 // ending says how the process, which must be gone, ended: "exit status 6".
 func (p *process) ending() string { return p.cmd.ProcessState.String() }

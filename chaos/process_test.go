@@ -28,7 +28,7 @@ func startFake(t *testing.T, wrapper ...string) (*process, net.Conn) {
 	t.Helper()
 	dir := t.TempDir()
 	argv := append(wrapper, os.Args[0], "--data", dir, "--addr", "127.0.0.1:0")
-	p, err := startProcess(argv, []string{roleVar + "=fake"}, filepath.Join(dir, "log"))
+	p, err := startProcess(argv, []string{roleVar + "=fake"}, filepath.Join(dir, "log"), false)
 	require.NoError(t, err)
 	t.Cleanup(p.killAndWait)
 	select {
@@ -83,7 +83,7 @@ func TestKillReachesBehindAWrapper(t *testing.T) {
 func quitter(t *testing.T) *process {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
-	p, err := startProcess([]string{os.Args[0]}, []string{roleVar + "=nobody"}, log)
+	p, err := startProcess([]string{os.Args[0]}, []string{roleVar + "=nobody"}, log, false)
 	require.NoError(t, err)
 	<-p.done
 	return p
@@ -99,9 +99,9 @@ func TestProcessThatQuitsIsToldFromOneKilled(t *testing.T) {
 
 func TestProcessThatCannotStart(t *testing.T) {
 	dir := t.TempDir()
-	_, err := startProcess([]string{filepath.Join(dir, "none")}, nil, filepath.Join(dir, "log"))
+	_, err := startProcess([]string{filepath.Join(dir, "none")}, nil, filepath.Join(dir, "log"), false)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = startProcess([]string{os.Args[0]}, nil, filepath.Join(dir, "no", "log"))
+	_, err = startProcess([]string{os.Args[0]}, nil, filepath.Join(dir, "no", "log"), false)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 

@@ -10,6 +10,8 @@ const (
 	writerStream streamRole = iota + 1
 	readerStream
 	killStream
+	cutStream
+	ruleStream
 )
 
 // stream is the n-th source of numbers in its role. It is not safe for concurrent use.

@@ -73,7 +73,7 @@ func insist(ctx context.Context, st store, want valueID) (saw sighting, err erro
 		}
 	}
 	if answered(err) {
-		return sighting{kind: sawDamaged, detail: err.Error()}, nil
+		return sighting{kind: sawDamaged, detail: err.Error(), refusal: err}, nil
 	}
 	return sighting{}, err
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -29,19 +30,25 @@ func (r *reader) run(_ context.Context, p *phase) {
 	}
 }
 
-// readOne reports whether there was an answer. A read that fails because of the kill is not counted.
+// readOne reports whether there was an answer. A read that fails because of the kill is not counted. A
+// refusal to show what is stored is a breach, unless rules are at work that make reads fail.
 func (r *reader) readOne(p *phase, key int) bool {
 	mark := p.ledger.beginRead(key)
 	begun := time.Now()
 	saw, err := look(p.on, p.store, p.ledger.id(member{key: key}))
 	took := time.Since(begun)
 	switch {
-	case err == nil:
+	case err == nil && saw.refusal == nil:
 		r.latency.record(took)
 		p.counts.readsOK.Add(1)
+		p.trouble.noteRead(begun, nil)
 		p.breaches(p.ledger.endRead(key, mark, saw))
-	case !p.killedAfter(begun) && p.on.Err() == nil:
-		p.counts.readsFailed.Add(1)
+	case p.killed() || p.on.Err() != nil: // the end of the server explains it
+	case err == nil && !(p.trouble.on(begun) && p.trouble.readsMayFail):
+		p.counts.readsOK.Add(1)
+		p.breaches(p.ledger.endRead(key, mark, saw))
+	default:
+		p.failedRead(begun, cmp.Or(err, saw.refusal))
 	}
 	return err == nil
 }

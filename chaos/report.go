@@ -14,8 +14,9 @@ import (
 // request and five writes.
 type Report struct {
 	Seed    uint64  `json:"seed"`
-	Fault   string  `json:"fault"` // what was done to the server: "kill"
-	Sync    string  `json:"sync"`  // the server's sync policy
+	Fault   string  `json:"fault"` // what was done to the server, as ParseFaults reads it
+	Control Control `json:"control,omitempty"`
+	Sync    string  `json:"sync"` // the server's sync policy
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"` // why the verdict is what it is
 
@@ -27,6 +28,11 @@ type Report struct {
 	// KillsDuringRecovery counts the kills after the server had said that it recovers and before it
 	// said that it serves.
 	KillsDuringRecovery int `json:"killsDuringRecovery"`
+
+	// Faults has one entry for each of Config.Faults.
+	Faults []FaultReport `json:"faults"`
+	// Power is about the power cuts of all faults together.
+	Power Power `json:"power"`
 
 	Writes         Writes        `json:"writes"`
 	Reads          Reads         `json:"reads"`
@@ -57,12 +63,16 @@ type Writes struct {
 	Failed   int64 `json:"failed"`   // certainly not applied
 	Unknown  int64 `json:"unknown"`  // may or may not have been applied
 	Requests int64 `json:"requests"` // Set, Delete and BulkSet calls that the writes were made of
+	// UnderRules counts those of Failed and Unknown that met a disk that injected rules made fail.
+	UnderRules int64 `json:"underRules"`
 }
 
 // Reads counts the readers' reads under load. A read cut short by a kill is in neither.
 type Reads struct {
 	OK     int64 `json:"ok"` // answered, be it with a value or with "not found"
 	Failed int64 `json:"failed"`
+	// UnderRules counts those of Failed that met a disk that injected rules made fail.
+	UnderRules int64 `json:"underRules"`
 }
 
 // Durability adds up the read-backs. After each restart every key is read, before any new write.
@@ -191,6 +201,8 @@ type ServerFailure struct {
 	What    string   `json:"what"`
 	LogFile string   `json:"logFile"`
 	LogTail []string `json:"logTail"` // the last lines of its log
+	// RefusedStart: it ended instead of serving what a crash had left.
+	RefusedStart bool `json:"refusedStart"`
 }
 
 // ConfigInfo is the configuration that a campaign ran with, defaults filled in.

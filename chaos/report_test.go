@@ -17,7 +17,7 @@ import (
 // passing is a report that passes; tests take something away from it.
 func passing() *Report {
 	return &Report{
-		Seed: 7, Fault: faultKill, Sync: "always", Cycles: 12, KillsMidWrite: 11, KillsDuringRecovery: 3,
+		Seed: 7, Fault: "kill", Sync: "always", Cycles: 12, KillsMidWrite: 11, KillsDuringRecovery: 3,
 		Writes: Writes{Issued: 1_234_567, OK: 1_234_000, Unknown: 567, Requests: 900_000},
 		Reads:  Reads{OK: 10},
 		Durability: Durability{
@@ -122,13 +122,14 @@ func TestReportFields(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal(b.Bytes(), &got))
 	for field, want := range map[string]string{
-		"writes":         "failed issued ok requests unknown",
+		"writes":         "failed issued ok requests underRules unknown",
 		"durability":     "checked lossBound95 lost phantom rate recovered resurrected rolledBack stable torn",
 		"throughput":     "readsPerSecond writeRequestsPerSecond writesPerSecond",
 		"latencyMicros":  "read write",
 		"recoveryMillis": "max p50",
 		"online":         "lost phantom resurrected rolledBack torn",
-		"reads":          "failed ok",
+		"reads":          "failed ok underRules",
+		"power":          "bytes cuts dropping droppingBytes entries list",
 	} {
 		inner, is := got[field].(map[string]any)
 		require.True(t, is, field)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"holdfast/internal/testdisk"
 )
 
 const (
@@ -27,6 +29,9 @@ type serverLog struct {
 	path       string
 	recovering chan struct{} // closed when the server said that it begins to recover
 	serving    chan struct{} // closed when it said that it serves
+	// answers holds the last answers to commands that nobody has taken yet; of more than fit, the
+	// later ones are dropped.
+	answers chan testdisk.Line
 
 	mu           sync.Mutex // guards what follows
 	file         *os.File
@@ -34,8 +39,9 @@ type serverLog struct {
 	tail         []string
 	recoveringAt time.Time
 	servingAt    time.Time
-	addr         string // that it serves on
-	fileErr      error  // the first that the file gave
+	addr         string         // that it serves on
+	cut          *testdisk.Line // the power cut that it ended with; nil: none
+	fileErr      error          // the first that the file gave
 }
 
 func newServerLog(path string) (*serverLog, error) {
@@ -45,6 +51,7 @@ func newServerLog(path string) (*serverLog, error) {
 	}
 	return &serverLog{
 		path: path, file: f, recovering: make(chan struct{}), serving: make(chan struct{}),
+		answers: make(chan testdisk.Line, 8),
 	}, nil
 }
 
@@ -86,7 +93,34 @@ func (l *serverLog) line(text []byte) {
 	case said.Msg == msgServing && l.servingAt.IsZero():
 		l.servingAt, l.addr = time.Now(), said.Addr
 		close(l.serving)
+	default:
+		l.answer(text)
 	}
+}
+
+// answer takes a line that answers a command. The caller holds mu.
+func (l *serverLog) answer(text []byte) {
+	line, ok := testdisk.ParseLine(text)
+	switch {
+	case !ok:
+	case line.Msg == testdisk.MsgPowerCut:
+		l.cut = &line
+	default:
+		select {
+		case l.answers <- line:
+		default:
+		}
+	}
+}
+
+// powerCut is what the server said of the power cut that it ended with.
+func (l *serverLog) powerCut() (line testdisk.Line, was bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut == nil {
+		return testdisk.Line{}, false
+	}
+	return *l.cut, true
 }
 
 func (l *serverLog) remember(line []byte) {

@@ -55,7 +55,7 @@ func look(ctx context.Context, st store, want valueID) (sighting, error) {
 	case errors.Is(err, client.ErrNotFound):
 		return sighting{kind: sawAbsent}, nil
 	case errors.Is(err, client.ErrDamaged), errors.Is(err, client.ErrReadFailed):
-		return sighting{kind: sawDamaged, detail: err.Error()}, nil
+		return sighting{kind: sawDamaged, detail: err.Error(), refusal: err}, nil
 	default:
 		return sighting{}, err
 	}

@@ -27,11 +27,19 @@ func (r *Report) WriteText(w io.Writer) error {
 func (r *Report) rows() [][2]string {
 	n := grouped
 	w, d := &r.Writes, &r.Durability
-	return [][2]string{
+	rows := [][2]string{
 		{"seed", strconv.FormatUint(r.Seed, 10)},
-		{"fault, sync", r.Fault + ", " + r.Sync},
+		{"fault, sync", r.Fault + ", " + r.Sync + r.Control.text()},
 		{"cycles", strconv.Itoa(r.Cycles)},
 		{"kills", fmt.Sprintf("%d mid-write, %d during recovery", r.KillsMidWrite, r.KillsDuringRecovery)},
+	}
+	if r.Power.Cuts > 0 {
+		rows = append(rows, r.Power.row())
+	}
+	for i := range r.Faults {
+		rows = append(rows, r.Faults[i].rows()...)
+	}
+	return append(rows, [][2]string{
 		{"writes", fmt.Sprintf("%s issued: %s ok, %s failed, %s unknown (%s requests)",
 			n(w.Issued), n(w.OK), n(w.Failed), n(w.Unknown), n(w.Requests))},
 		{"reads", fmt.Sprintf("%s ok, %s failed", n(r.Reads.OK), n(r.Reads.Failed))},
@@ -51,7 +59,7 @@ func (r *Report) rows() [][2]string {
 		{"recovered", n(d.Recovered) + " writes of unknown outcome"},
 		{"breaches under load", n(r.Online.Total())},
 		{"durability rate", r.rateText()},
-	}
+	}...)
 }
 
 func (l Latency) text() string {
@@ -83,6 +91,7 @@ func (r *Report) writeDetails(b *strings.Builder) {
 	for _, v := range r.Violations {
 		fmt.Fprintf(b, "  %s\n", v)
 	}
+	r.writeBreaches(b)
 	if f := r.ServerFailure; f != nil {
 		fmt.Fprintf(b, "\n%s; the end of %s:\n", f.What, f.LogFile)
 		for _, line := range f.LogTail {
@@ -94,6 +103,19 @@ func (r *Report) writeDetails(b *strings.Builder) {
 	}
 	if r.LogDir != "" {
 		fmt.Fprintf(b, "server logs: %s\n", r.LogDir)
+	}
+}
+
+// writeBreaches lists what broke under injected rules.
+func (r *Report) writeBreaches(b *strings.Builder) {
+	for _, f := range r.Faults {
+		if f.Rules == nil || f.Rules.Broken == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\nbroken under %s, %d of %d:\n", f.Fault, len(f.Rules.Breaches), f.Rules.Broken)
+		for _, text := range f.Rules.Breaches {
+			fmt.Fprintf(b, "  %s\n", text)
+		}
 	}
 }
 

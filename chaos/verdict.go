@@ -49,7 +49,7 @@ const MinChecked = 1000
 // hit writes in flight, enough writes checked, readers that read, and a campaign that ran to its end.
 func (r *Report) decide(stopped string) {
 	if reasons := r.breaches(); len(reasons) > 0 {
-		r.Verdict, r.Reason = Fail, strings.Join(reasons, "; ")
+		r.Verdict, r.Reason = Fail, r.controlSees()+strings.Join(reasons, "; ")
 		return
 	}
 	if reasons := r.shortcomings(stopped); len(reasons) > 0 {
@@ -59,6 +59,19 @@ func (r *Report) decide(stopped string) {
 	r.Verdict = Pass
 	r.Reason = fmt.Sprintf("%d kills mid-write, %d acknowledged writes checked, all accounted for",
 		r.KillsMidWrite, r.Durability.Checked)
+	if r.Power.Cuts > 0 {
+		r.Reason += fmt.Sprintf(", %d power cuts that dropped data", r.Power.Dropping)
+	}
+}
+
+// controlSees says that a control did what it is for: writes are missing, or the server found its
+// store damaged and did not start over it. Any other failure is not what was looked for.
+func (r *Report) controlSees() string {
+	seen := r.Durability.Unaccounted() > 0 || r.ServerFailure != nil && r.ServerFailure.RefusedStart
+	if r.Control == "" || !seen {
+		return ""
+	}
+	return fmt.Sprintf("the control %s bites: ", r.Control)
 }
 
 func (r *Report) breaches() (reasons []string) {
@@ -71,6 +84,11 @@ func (r *Report) breaches() (reasons []string) {
 	}
 	if r.ServerFailure != nil {
 		reasons = append(reasons, r.ServerFailure.What)
+	}
+	for i := range r.Faults {
+		if rules := r.Faults[i].Rules; rules != nil && rules.Broken > 0 {
+			reasons = append(reasons, rules.breaches())
+		}
 	}
 	return reasons
 }
@@ -89,9 +107,12 @@ func (r *Report) shortcomings(stopped string) (reasons []string) {
 	if r.KillsMidWrite == 0 {
 		reasons = append(reasons, "no kill landed while a write was in flight")
 	}
-	if r.Writes.Failed+r.Writes.Unknown > r.Writes.OK && r.Writes.OK > 0 {
-		reasons = append(reasons, fmt.Sprintf("most writes failed: %d of %d",
-			r.Writes.Failed+r.Writes.Unknown, r.Writes.Issued))
+	if n := r.Writes.Failed + r.Writes.Unknown - r.Writes.UnderRules; n > r.Writes.OK && r.Writes.OK > 0 {
+		reasons = append(reasons, fmt.Sprintf("most writes failed: %d of %d", n, r.Writes.Issued))
+	}
+	reasons = append(reasons, r.idleFaults()...)
+	if r.Control != "" {
+		reasons = append(reasons, fmt.Sprintf("on a disk that ignores syncs (control %s) writes must get lost, and none was seen to be lost: the campaign cannot see", r.Control))
 	}
 	if r.Sync != syncAlways {
 		reasons = append(reasons, fmt.Sprintf("a server that syncs every %s may lose writes, and none was seen to be lost: the campaign cannot see", r.Sync))
@@ -100,9 +121,26 @@ func (r *Report) shortcomings(stopped string) (reasons []string) {
 	case r.Config.Readers == 0:
 	case r.Reads.OK == 0:
 		reasons = append(reasons, "no reader could read")
-	case r.Reads.Failed > r.Reads.OK:
+	case r.Reads.Failed-r.Reads.UnderRules > r.Reads.OK:
 		reasons = append(reasons, fmt.Sprintf("most reads failed: %d of %d",
 			r.Reads.Failed, r.Reads.Failed+r.Reads.OK))
+	}
+	return reasons
+}
+
+// idleFaults names what was to be done to the server and did not happen.
+func (r *Report) idleFaults() (reasons []string) {
+	for i := range r.Faults {
+		f := &r.Faults[i]
+		switch {
+		case f.Rules != nil:
+			reasons = append(reasons, f.Rules.idle()...)
+		case f.Fault != string(FaultPower):
+		case f.Power.Cuts == 0:
+			reasons = append(reasons, "no power cut was made")
+		case f.Power.Dropping == 0:
+			reasons = append(reasons, fmt.Sprintf("none of %d power cuts dropped anything", f.Power.Cuts))
+		}
 	}
 	return reasons
 }

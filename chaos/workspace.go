@@ -16,6 +16,8 @@ type workspace struct {
 	temporary bool
 	dataDir   string // of the server; does not exist before it is started
 	logDir    string
+	// pendingFile is where a server on the volatile layer says what a power cut would cost.
+	pendingFile string
 }
 
 // newWorkspace makes the directories. Logs of an earlier campaign in the same report directory go,
@@ -36,6 +38,7 @@ func newWorkspace(cfg *Config) (*workspace, error) {
 	if err := w.clearLogs(); err != nil {
 		return nil, err
 	}
+	w.pendingFile = filepath.Join(w.root, "pending")
 	w.dataDir = filepath.Join(w.root, "data")
 	for n := 2; exists(w.dataDir); n++ {
 		w.dataDir = filepath.Join(w.root, fmt.Sprintf("data-%d", n))
@@ -64,9 +67,17 @@ func (w *workspace) clearLogs() error {
 	return nil
 }
 
-// finish stores r where it belongs and removes what is not needed any more: with a verdict of fail
-// nothing is, otherwise the data directory, and the whole workspace if it is temporary. It tells r
-// what it kept.
+// forgetPending removes the pending file, so that what is read of it later is of a later server.
+func (w *workspace) forgetPending() error {
+	if err := os.Remove(w.pendingFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the pending file: %w", err)
+	}
+	return nil
+}
+
+// finish stores r where it belongs and removes what is not needed any more. With a verdict of fail
+// the data directory stays as evidence, and the report is beside it; otherwise it goes, and so does
+// the whole workspace if it is temporary. It tells r what it kept.
 func (w *workspace) finish(r *Report) error {
 	fail := r.Verdict == Fail
 	if fail && exists(w.dataDir) {
@@ -75,18 +86,18 @@ func (w *workspace) finish(r *Report) error {
 	if fail || !w.temporary {
 		r.LogDir = w.logDir
 	}
-	var err error
-	switch {
-	case w.temporary && !fail:
-		err = os.RemoveAll(w.root)
-	case !fail:
-		err = os.RemoveAll(w.dataDir)
+	if w.temporary && !fail {
+		if err := os.RemoveAll(w.root); err != nil {
+			return fmt.Errorf("remove the temporary directory: %w", err)
+		}
+		return nil
+	}
+	err := w.forgetPending()
+	if !fail {
+		err = errors.Join(err, os.RemoveAll(w.dataDir))
 	}
 	if err != nil {
-		err = fmt.Errorf("remove the data directory: %w", err)
-	}
-	if w.temporary {
-		return err
+		err = fmt.Errorf("remove the working files: %w", err)
 	}
 	return errors.Join(err, w.writeReport(r))
 }

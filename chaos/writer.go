@@ -19,8 +19,11 @@ const (
 // A batch has from 2 to maxBatchKeys keys.
 const maxBatchKeys = 8
 
-// failurePause is how long a writer rests after a write that did not succeed.
-const failurePause = 2 * time.Millisecond
+// How long a writer rests after a write that did not succeed.
+const (
+	failurePause = 2 * time.Millisecond
+	unknownPause = 20 * time.Millisecond
+)
 
 // writer issues one request at a time to the keys that are its own.
 type writer struct {
@@ -48,7 +51,11 @@ func (w *writer) run(ctx context.Context, p *phase) {
 		if r == nil {
 			return
 		}
-		if w.perform(ctx, p, r) != ok {
+		switch w.perform(ctx, p, r) {
+		case ok:
+		case unknown: // each costs a key until the next read-back: they must last
+			p.pause(unknownPause)
+		default:
 			p.pause(failurePause)
 		}
 	}
@@ -105,6 +112,10 @@ func (w *writer) perform(ctx context.Context, p *phase, r *request) ending {
 	how := endingOf(err)
 	p.breaches(p.ledger.finish(r, how, existed)...)
 	p.counts.count(how, len(r.members))
+	p.trouble.noteWrite(begun, len(r.members), err)
+	if how != ok && p.trouble.on(begun) {
+		p.counts.troubled.Add(int64(len(r.members)))
+	}
 	switch {
 	case how == ok:
 		w.latency.record(took)

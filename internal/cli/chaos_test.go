@@ -13,19 +13,43 @@ import (
 
 func TestChaosFlagsBecomeACampaign(t *testing.T) {
 	g, err := parsed(newWorld("chaos", "--duration", "10s", "--writers", "4", "--readers", "0", "--keys", "100",
-		"--value-size", "1KiB", "--kill-every", "2s", "--sync", "100ms", "--seed", "7", "--report", "dir"))
+		"--value-size", "1KiB", "--kill-every", "2s", "--sync", "100ms", "--seed", "7", "--report", "dir", "--segment-size", "128KiB",
+		"--fault", "power,rules='sync * #2 EIO; write * #3 EIO',kill", "--fault", "rules=sync|write * #7 EIO"))
 	require.NoError(t, err)
-	cfg, err := g.Chaos.config([]string{"exe", "serve"})
+	cfg, err := g.Chaos.config("exe")
 	require.NoError(t, err)
 	require.Equal(t, chaos.Config{
-		Server: []string{"exe", "serve"}, Duration: 10 * time.Second, Writers: 4, Readers: -1, Keys: 100,
+		Server: []string{"exe", "serve", "--segment-size", "131072"}, Duration: 10 * time.Second, Writers: 4, Readers: -1, Keys: 100,
 		ValueSize: 1024, KillEvery: 2 * time.Second, Sync: "100ms", Seed: 7, ReportDir: "dir",
+		Faults: []chaos.Fault{
+			{Kind: chaos.FaultPower}, {Kind: chaos.FaultRules, Rules: "sync * #2 EIO; write * #3 EIO"},
+			{Kind: chaos.FaultKill}, {Kind: chaos.FaultRules, Rules: "sync|write * #7 EIO"},
+		},
 	}, cfg)
+}
+
+func TestChaosFaultsUnlessTold(t *testing.T) {
+	faults := func(w *world) []chaos.Fault {
+		g, err := parsed(w)
+		require.NoError(t, err)
+		cfg, err := g.Chaos.config("exe")
+		require.NoError(t, err)
+		return cfg.Faults
+	}
+	kill, power := chaos.Fault{Kind: chaos.FaultKill}, chaos.Fault{Kind: chaos.FaultPower}
+	require.Equal(t, []chaos.Fault{kill, power}, faults(newWorld("chaos")))
+	require.Empty(t, faults(newWorld("chaos", "--control", "no-sync")), "the control has its own")
+	require.Equal(t, []chaos.Fault{power}, faults(newWorld("chaos", "--control", "no-dir-sync", "--fault", "power")))
+	w := newWorld("chaos")
+	w.Environ = []string{"HOLDFAST_FAULT=power,kill"}
+	require.Equal(t, []chaos.Fault{power, kill}, faults(w), "one variable, one list")
 }
 
 func TestChaosRefusesNonsense(t *testing.T) {
 	for _, args := range []string{
 		"--duration 0s", "--kill-every 0s", "--writers 0", "--readers=-1", "--keys 63", "--value-size 35", "--sync never", "--seed=-1",
+		"--fault fire", "--fault kill,", "--fault rules=", "--fault rules='sync", "--control no-fsck",
+		"--control no-sync --fault kill",
 	} {
 		w := newWorld(append([]string{"chaos"}, strings.Fields(args)...)...)
 		require.Equal(t, exitUsage, w.run(), args)

@@ -113,6 +113,7 @@ func parse(ctx context.Context, env *Env, g *grammar) (command *kong.Context, er
 			{Key: "data", Title: "Look after data:"},
 			{Key: "proof", Title: "Prove and measure:"},
 			{Key: "other", Title: "Other:"},
+			{Key: "testing", Title: "For tests only, on the command line only:"},
 		}),
 		kong.WithBeforeResolve(func(k *kong.Context) error { return addSettings(k, env) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -141,7 +142,7 @@ func isTerminal(stream any) bool {
 
 // helpWithVariable adds to the help of a flag the environment variable that it can be given by.
 func helpWithVariable(v *kong.Value) string {
-	if v.Flag == nil || v.Name == "help" {
+	if v.Flag == nil || v.Name == "help" || isTestingFlag(v.Name) {
 		return v.Help
 	}
 	return v.Help + " ($" + variable(v.Flag.Name) + ")"

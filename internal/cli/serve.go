@@ -26,6 +26,8 @@ type serveCmd struct {
 
 	LogLevel  slog.Level `default:"info" help:"Least important messages to log: debug, info, warn or error."`
 	LogFormat string     `enum:"auto,text,json" default:"auto" help:"Format of the log: text, json, or auto, which is text on a terminal and json elsewhere."`
+
+	testingFlags
 }
 
 // Help is shown below the summary.
@@ -42,8 +44,19 @@ func (cmd *serveCmd) Run(ctx context.Context, env *Env) error {
 	if cmd.DrainTimeout <= 0 {
 		return usageError{fmt.Errorf("--drain-timeout is %v, must be above zero", cmd.DrainTimeout)}
 	}
-	logger := slog.New(cmd.handler(env.Stderr, env.IsTerminal(env.Stderr)))
-	return cmd.explain(server.Run(ctx, env.FS, cmd.config(logger)))
+	if err := cmd.check(); err != nil {
+		return err
+	}
+	terminal := env.IsTerminal(env.Stderr)
+	// Warnings about lost data are not for --log-level to hide.
+	loud := slog.New(cmd.handler(env.Stderr, terminal, min(cmd.LogLevel, slog.LevelWarn)))
+	disk, closeDisk, err := cmd.disk(env, loud)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(cmd.handler(env.Stderr, terminal, cmd.LogLevel))
+	err = cmd.explain(server.Run(ctx, disk, cmd.config(logger)))
+	return errors.Join(err, closeDisk(err))
 }
 
 func (cmd *serveCmd) config(logger *slog.Logger) server.RunConfig {
@@ -59,8 +72,8 @@ func (cmd *serveCmd) config(logger *slog.Logger) server.RunConfig {
 }
 
 // handler is where the log goes, in the format that was asked for.
-func (cmd *serveCmd) handler(w io.Writer, terminal bool) slog.Handler {
-	o := &slog.HandlerOptions{Level: cmd.LogLevel}
+func (cmd *serveCmd) handler(w io.Writer, terminal bool, level slog.Level) slog.Handler {
+	o := &slog.HandlerOptions{Level: level}
 	if cmd.LogFormat == "text" || cmd.LogFormat == "auto" && terminal {
 		return slog.NewTextHandler(w, o)
 	}

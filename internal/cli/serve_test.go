@@ -107,7 +107,7 @@ func TestLogFormatAndLevel(t *testing.T) {
 		cmd := serveCmd{LogFormat: format}
 		require.NoError(t, cmd.LogLevel.UnmarshalText([]byte(level)))
 		var b strings.Builder
-		h := cmd.handler(&b, terminal)
+		h := cmd.handler(&b, terminal, cmd.LogLevel)
 		if h.Enabled(ctx, 0) {
 			b.WriteString("info ")
 		}

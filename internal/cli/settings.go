@@ -39,6 +39,9 @@ func addSettings(k *kong.Context, env *Env) error {
 		}
 	}
 	k.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if isTestingFlag(flag.Name) {
+			return nil, nil
+		}
 		if value, ok := lookup(env.Environ, variable(flag.Name)); ok {
 			return value, nil
 		}
@@ -97,12 +100,12 @@ func readConfig(fsys afero.Fs, name string, app *kong.Application) (map[string]s
 	return settings, nil
 }
 
-// flagNames returns the flags of all commands that make sense in a file.
+// flagNames returns the flags of all commands that make sense in a file; those for tests do not.
 func flagNames(app *kong.Application) map[string]bool {
 	names := map[string]bool{}
 	// The visitor returns no errors of its own.
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok {
+		if flag, ok := node.(*kong.Flag); ok && !isTestingFlag(flag.Name) {
 			names[flag.Name] = true
 		}
 		return next(nil)
