@@ -89,7 +89,7 @@ func TestSetResultComparesMediansAndNeighbours(t *testing.T) {
 func TestAFailingDiskGivesAnErrorAndNoReport(t *testing.T) {
 	for rule, message := range map[string]string{
 		"mkdir * #1 EIO":              "making a directory",
-		"sync *.seg #3 EIO":           "durable writes with 1 callers",
+		"sync *.seg #3+ EIO":          "durable writes with 1 callers",
 		"sync bare #3 EIO":            "bare loop: syncing",
 		"write bare #3 tear=5 ENOSPC": "bare loop: writing",
 		"remove bare #1 EIO":          "durable writes with 1 callers",

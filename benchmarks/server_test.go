@@ -153,9 +153,9 @@ func TestLoadingWritesEveryKey(t *testing.T) {
 
 func TestAFailingServerGivesAnErrorAndNoReport(t *testing.T) {
 	for rule, message := range map[string]string{
-		"sync *.seg #1 EIO":   "loading",
-		"sync *.seg #200 EIO": "write with 1 goroutines",
-		"read *.seg EIO":      "read with 1 goroutines",
+		"sync *.seg #1 EIO":    "loading",
+		"sync *.seg #200+ EIO": "write with 1 goroutines",
+		"read *.seg EIO":       "read with 1 goroutines",
 	} {
 		t.Run(rule, func(t *testing.T) {
 			fsys := faultfs.New(afero.NewOsFs())
