@@ -152,6 +152,10 @@ type waitFunc func(p *phase) error
 func (c *campaign) underLoad(ctx context.Context, server *process, during time.Duration) waitFunc {
 	use := c.rules[server.turn]
 	if use == nil {
+		c.planBlow(server)
+		if server.blow.dirSync > 0 {
+			return func(p *phase) error { return c.cutAtDirSync(ctx, p, server, during) }
+		}
 		return func(*phase) error { return waitOutLoad(ctx, server, during) }
 	}
 	return func(p *phase) error { return c.injectUnderLoad(ctx, p, server, during) }

@@ -26,29 +26,74 @@ type blow struct {
 	byLayer bool   // rather than by SIGKILL
 	seed    uint64 // byLayer: draws the subset that survives
 	keep    string
+	// dirSync is the directory sync, counted under load, at which the power is to go; 0: at a moment
+	// that the campaign chooses. A name that should have been synced, and was not, is pending only for
+	// as long as nothing else syncs its directory: a cut at any other moment hardly ever finds it.
+	dirSync int
 }
 
-// cutPlan draws the blows. Of each two in a row one is a SIGKILL, and which one is drawn.
+// maxDirSync bounds how far off the directory sync is: a server that has few of them would otherwise
+// outlive its cycle.
+const maxDirSync = 3
+
+// rule is the rule that strikes the blow at a directory sync.
+func (b blow) rule() string {
+	return fmt.Sprintf("syncdir * #%d crash=%s seed=%d", b.dirSync, b.keep, b.seed)
+}
+
+// cutPlan draws the blows. Of each three in a row one is a SIGKILL, one is struck by the layer at
+// any moment, and one by the layer at a directory sync; their order is drawn.
 type cutPlan struct {
 	rng   *rand.Rand
 	drawn int
-	first bool // of the current pair, by the layer
+	order []int // of the current three
 }
 
 func newCutPlan(seed uint64) *cutPlan { return &cutPlan{rng: stream(seed, cutStream, 0)} }
 
 // next draws one blow. All of it is drawn in any case, so that the plan depends on the seed alone.
 func (p *cutPlan) next() blow {
-	if p.drawn%2 == 0 {
-		p.first = p.rng.IntN(2) == 0
+	const bySignal, anyMoment, kinds = 0, 1, 3
+	if p.drawn%kinds == 0 {
+		p.order = p.rng.Perm(kinds)
 	}
-	byLayer := p.first == (p.drawn%2 == 0)
+	kind := p.order[p.drawn%kinds]
 	p.drawn++
-	seed, keep := uint64(p.rng.Uint32()), keeps[p.rng.IntN(len(keeps))]
-	if !byLayer {
-		return blow{keep: faultfs.KeepNothing}
+	b := blow{
+		byLayer: true, seed: uint64(p.rng.Uint32()), keep: keeps[p.rng.IntN(len(keeps))],
+		dirSync: 1 + p.rng.IntN(maxDirSync),
 	}
-	return blow{byLayer: true, seed: seed, keep: keep}
+	switch kind {
+	case bySignal:
+		return blow{keep: faultfs.KeepNothing}
+	case anyMoment:
+		b.dirSync = 0
+	}
+	return b
+}
+
+// planBlow draws how server is to lose power, if it is to.
+func (c *campaign) planBlow(server *process) {
+	if server.layered && server.blow == (blow{}) {
+		server.blow = c.cuts.next()
+	}
+}
+
+// cutAtDirSync tells server at which directory sync its power goes, and waits for that, at most for
+// the time given.
+func (c *campaign) cutAtDirSync(ctx context.Context, p *phase, server *process, during time.Duration) error {
+	p.doomed.Store(true)
+	_, err := server.command(ctx, testdisk.Inject(server.blow.rule()))
+	if err == nil {
+		err = waitOutLoad(ctx, server, during)
+	}
+	if server.exited() {
+		if _, cut := server.log.powerCut(); cut {
+			return nil
+		}
+		return diedUnasked(server)
+	}
+	return err
 }
 
 // strike ends p as its fault wants it, unless it is gone. After a kill it may still be on its way out.
@@ -61,7 +106,7 @@ func (c *campaign) strike(ctx context.Context, p *process) error {
 		p.kill()
 		return nil
 	}
-	p.blow = c.cuts.next()
+	c.planBlow(p)
 	if !p.blow.byLayer {
 		p.kill()
 		return nil
@@ -98,6 +143,9 @@ func (c *campaign) countCut(p *process, inRecovery bool) error {
 	switch {
 	case byItself:
 		cut.How, cut.Seed = line.Command, p.blow.seed
+		if line.Command == testdisk.ByRule && p.blow.dirSync > 0 {
+			cut.How = p.blow.rule()
+		}
 	case p.blow.byLayer:
 		return errors.New("the server was told to cut its power, and ended without saying that it did")
 	default:

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,20 +66,30 @@ func TestCutPlanRepeatsWithItsSeedAndTakesTurns(t *testing.T) {
 	}
 	require.Equal(t, draw(1), draw(1))
 	require.NotEqual(t, draw(1), draw(2))
-	kept, first := map[string]int{}, 0
-	for i, b := range draw(3) {
-		if !b.byLayer {
-			require.Equal(t, faultfs.KeepNothing, b.keep, "SIGKILL cannot choose")
-			continue
+	kept, first := map[string]int{}, map[string]int{}
+	for three := range slices.Chunk(draw(3)[:198], 3) {
+		kinds := map[string]int{}
+		for i, b := range three {
+			kind := "any moment"
+			switch {
+			case !b.byLayer:
+				kind = "signal"
+				require.Equal(t, blow{keep: faultfs.KeepNothing}, b, "SIGKILL cannot choose")
+			case b.dirSync > 0:
+				kind = "directory sync"
+				require.LessOrEqual(t, b.dirSync, maxDirSync)
+				require.NoError(t, faultfs.MustParse(b.rule())[0].Validate())
+			}
+			if b.byLayer {
+				kept[b.keep]++
+			}
+			kinds[kind]++
+			if i == 0 {
+				first[kind]++
+			}
 		}
-		kept[b.keep]++
-		first += (i + 1) % 2
+		require.Len(t, kinds, 3, "one of each in each three")
 	}
 	require.Len(t, kept, len(keeps), "%v", kept)
-	require.InDelta(t, 50, first, 25, "either comes first now and then")
-	sum := 0
-	for _, n := range kept {
-		sum += n
-	}
-	require.Equal(t, 100, sum, "one of each two")
+	require.Len(t, first, 3, "each comes first now and then")
 }

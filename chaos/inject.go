@@ -11,7 +11,8 @@ import (
 )
 
 // fencedGrace is how long a server that says that it is fenced may take to get over it by itself.
-const fencedGrace = 300 * time.Millisecond
+// The first attempts of an engine that tries again at intervals fall into it.
+const fencedGrace = 3 * time.Second
 
 // ruleUse is one fault of the kind rules, with what the campaign needs to go through it.
 type ruleUse struct {

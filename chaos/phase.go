@@ -40,6 +40,7 @@ type phase struct {
 	stop     context.CancelFunc
 	killedAt atomic.Pointer[time.Time] // right before the kill; nil until then
 	midWrite atomic.Int64              // writes issued before the kill that ended unknown after it
+	doomed   atomic.Bool               // the power goes at a moment that the server alone knows
 	done     <-chan struct{}           // closed when the last worker has ended; nil until the start
 	trouble  *trouble                  // rules that are injected; nil: none
 }

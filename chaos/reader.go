@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	"holdfast/internal/vfs"
 )
 
 // reader reads random keys, one at a time, and checks what it sees against the ledger: an intact
@@ -30,6 +33,11 @@ func (r *reader) run(_ context.Context, p *phase) {
 	}
 }
 
+// withoutPower reports whether a server refused a read because its power had just gone.
+func withoutPower(refusal error) bool {
+	return strings.Contains(refusal.Error(), vfs.ErrCrashed.Error())
+}
+
 // readOne reports whether there was an answer. A read that fails because of the kill is not counted. A
 // refusal to show what is stored is a breach, unless rules are at work that make reads fail.
 func (r *reader) readOne(p *phase, key int) bool {
@@ -43,7 +51,7 @@ func (r *reader) readOne(p *phase, key int) bool {
 		p.counts.readsOK.Add(1)
 		p.trouble.noteRead(begun, nil)
 		p.breaches(p.ledger.endRead(key, mark, saw))
-	case p.killed() || p.on.Err() != nil: // the end of the server explains it
+	case p.killed() || p.on.Err() != nil || p.doomed.Load() && (err != nil || withoutPower(saw.refusal)): // the end of the server explains it
 	case err == nil && !(p.trouble.on(begun) && p.trouble.readsMayFail):
 		p.counts.readsOK.Add(1)
 		p.breaches(p.ledger.endRead(key, mark, saw))
