@@ -23,7 +23,7 @@ type chaosCmd struct {
 	Sync        kv.SyncPolicy `default:"always" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
 	Fault       []string      `sep:"none" placeholder:"LIST" help:"What is done to the server, cycle by cycle in turn: kill, power, rules='…', with commas between them. May be given again. Without it kill,power; with --control power."`
 	Control     chaos.Control `placeholder:"NAME" help:"Make the disk ignore syncs of files (no-sync) or of directories (no-dir-sync), which must be found out: exit 6 at the first loss, 1 if there is none."`
-	SegmentSize byteSize      `default:"4MiB" help:"Size at which a data file of the server is full. Small ones make it begin new files often, which is where mistakes hide."`
+	SegmentSize byteSize      `default:"1MiB" help:"Size at which a data file of the server is full. Small ones make it begin new files often, which is where mistakes hide."`
 	Seed        uint64        `help:"Where all that is random comes from; 0: a new one, which is printed."`
 	Report      string        `placeholder:"DIR" help:"Write report.json and the server's logs there, and on failure keep the data there."`
 	JSON        bool          `help:"Print the report as JSON."`
