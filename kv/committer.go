@@ -150,9 +150,21 @@ func (c *committer) commit(g *group) {
 		c.deliver(g)
 		return
 	}
-	c.db.publish(g, gathered{seg: c.active, base: c.durable.offset, records: c.buf})
+	c.db.publish(g, c.gathered())
 	c.acknowledgeGathered(g)
 	c.schedule()
+}
+
+// gathered is where readers find what is in buf. Its segment may have been given
+// up, and the next one not begun.
+func (c *committer) gathered() gathered {
+	switch {
+	case len(c.buf) == 0:
+		return gathered{}
+	case c.active == nil:
+		return gathered{seg: c.placedIn.seg, base: c.placedIn.offset, records: c.buf}
+	}
+	return gathered{seg: c.active, base: c.durable.offset, records: c.buf}
 }
 
 // acknowledgeGathered ends a group under an interval policy: writes with

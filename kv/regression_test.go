@@ -356,3 +356,21 @@ func TestEndlessInterruptsAreAnError(t *testing.T) {
 	reads.Remove()
 	requireContents(t, db, want)
 }
+
+// A call of Sync that comes while gathered records wait for a new segment must
+// not make readers look for them in the one that was given up.
+func TestGatheredRecordsStayReadableAfterAFullDiskAtTheSync(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Hour), resumeEvery: time.Hour})
+	want := load(t, db, 5)
+	require.NoError(t, db.Sync())
+	require.NoError(t, db.Set([]byte("gathered"), []byte("v")))
+	want["gathered"] = "v"
+	fsys.Inject(faultfs.MustParse("sync *.seg #1 ENOSPC")[0])
+	fsys.Inject(faultfs.MustParse("create *.seg #1 EIO")[0])
+	require.ErrorIs(t, db.Sync(), ErrDiskFull)
+	requireContents(t, db, want)
+	require.ErrorIs(t, db.Sync(), syscall.EIO)
+	requireContents(t, db, want)
+	fsys.CheckFired(t)
+}

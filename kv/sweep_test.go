@@ -23,14 +23,14 @@ import (
 // several ways, open the store again, write, cut the power, and hold what is
 // there against what every write was told.
 //
-//	go test ./kv -run TestErrorSweep                      seconds
-//	go test ./kv -run TestErrorSweep -sweep.full          minutes
+//	go test ./kv -run TestErrorSweep                            seconds
+//	go test ./kv -run TestErrorSweep -sweep.full                minutes
+//	go test ./kv -run TestErrorSweepOfPairs -sweep.pairs        minutes
 //
 // The short form fails every call of a new store, and in the other scenarios
 // those that come from a place in the engine, with all its callers, that has not
 // had its turn; it ends each trial in one way. The full form fails every call of
-// every scenario, most of which have a fault of their own, so that these are
-// pairs of faults, and ends it in every way. A violation prints its scenario,
+// every scenario, and ends it in every way. A violation prints its scenario,
 // rule and end; they replay with -sweep.only "scenario|rule|end".
 var (
 	sweepFull = flag.Bool("sweep.full", false, "fail every call of every scenario, and end in every way")
@@ -73,7 +73,7 @@ var sweepOthers = []pass{
 var sweepEnds = []string{"kill", "power", "power any", "heal kill", "heal power", "heal close"}
 
 func TestErrorSweep(t *testing.T) {
-	s := &sweep{sites: parseSites(t), scenarios: scenarios(t), seen: map[string]int{}}
+	s := newSweep(t)
 	if strings.Contains(*sweepOnly, "|") {
 		require.NoError(t, s.replay(t, *sweepOnly))
 		return
@@ -101,6 +101,10 @@ type sweep struct {
 	scenarios []scenario
 	seen      map[string]int // calls by each path
 	trials    atomic.Int64
+}
+
+func newSweep(t testing.TB) *sweep {
+	return &sweep{sites: parseSites(t), scenarios: scenarios(t), seen: map[string]int{}}
 }
 
 // pass is one sweep over the calls of a scenario.
@@ -174,12 +178,11 @@ func (s *sweep) replay(t testing.TB, line string) error {
 	words := strings.Split(line, "|")
 	// A rule has bars too.
 	name, rule, end := words[0], strings.Join(words[1:len(words)-1], "|"), words[len(words)-1]
-	for _, sc := range s.scenarios {
-		if sc.name == name {
-			return s.try(t, trial{sc, rule, end}, pass{})
-		}
+	sc, err := s.named(name)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("there is no scenario %q", name)
+	return s.try(t, trial{sc, rule, end}, pass{})
 }
 
 // trial is one run: a scenario, the fault that the sweep adds, and the end.
