@@ -38,6 +38,7 @@ type DB struct {
 	committed chan struct{} // closed when the committer has ended
 	closeErr  error         // of the committer, set before committed is closed
 	closeOnce sync.Once
+	closing   atomic.Bool // Close was called
 }
 
 // gathered is what an interval policy has acknowledged and not yet written:
@@ -282,32 +283,39 @@ func (db *DB) fenceError() error {
 }
 
 // Close waits for the writes in hand, makes what was acknowledged durable,
-// closes the files and gives the lock back. Calls after it, and reads that it
+// closes the files and gives the lock back; a fenced store tries once more to go
+// on if anything has gathered. Calls after it, and reads that it
 // overtakes, return ErrClosed. Its error says that acknowledged writes of an
 // interval policy were lost, or that the end of the log could not be noted.
 // Further calls wait for the first and return the same.
 func (db *DB) Close() error {
 	db.closeOnce.Do(func() {
-		db.queue.close()
-		<-db.committed
-		db.mu.Lock()
-		db.closed = true
-		db.index = newIndex()
-		db.gathered = gathered{}
-		db.mu.Unlock()
-		for _, seg := range db.committer.segments {
-			_ = seg.file.Close() // everything in it was synced, or its sync failed
-		}
-		if prepared := db.committer.prepared; prepared != nil {
-			_ = prepared.file.Close() // nothing was written to it since its sync
-		}
-		db.lock.release()
+		db.closing.Store(true)
+		db.stop()
 	})
 	<-db.committed
 	if db.closeErr != nil {
 		return fmt.Errorf("closing the store in %s: %w", db.storage.dir, db.closeErr)
 	}
 	return nil
+}
+
+// stop ends the committer and lets go of everything.
+func (db *DB) stop() {
+	db.queue.close()
+	<-db.committed
+	db.mu.Lock()
+	db.closed = true
+	db.index = newIndex()
+	db.gathered = gathered{}
+	db.mu.Unlock()
+	for _, seg := range db.committer.segments {
+		_ = seg.file.Close() // everything in it was synced, or its sync failed
+	}
+	if prepared := db.committer.prepared; prepared != nil {
+		_ = prepared.file.Close() // nothing was written to it since its sync
+	}
+	db.lock.release()
 }
 
 // storeLock is the lock on a store's directory.

@@ -50,7 +50,7 @@ func reopen(t testing.TB, db *DB, fsys afero.Fs) *DB {
 // is done. The committer is only stopped so that it does not leak.
 func abandon(db *DB) {
 	db.fenced.CompareAndSwap(nil, new(error(errAbandoned)))
-	_ = db.Close()
+	db.closeOnce.Do(db.stop)
 }
 
 var errAbandoned = fmt.Errorf("the test abandoned this store")

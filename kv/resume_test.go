@@ -189,6 +189,20 @@ func TestGatheredRecordsMoveToANewSegment(t *testing.T) {
 	}
 }
 
+// Close does not wait for the time of the next attempt: what an interval policy
+// has acknowledged is made durable if the storage works again.
+func TestCloseOfAFencedStoreTriesOnceMore(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Hour), resumeEvery: time.Hour})
+	want := load(t, db, 5)
+	broken := fsys.Inject(faultfs.MustParse("sync|syncdir * EIO")[0])
+	require.ErrorIs(t, db.Sync(), ErrOutcomeUnknown)
+	require.ErrorIs(t, db.Sync(), ErrFenced, "an attempt is due only in an hour")
+	broken.Remove()
+	require.NoError(t, db.Close())
+	requireContents(t, mustOpen(t, fsys, roomy), want)
+}
+
 // Whichever step of going on fails, what was told stays true.
 func TestEveryStepOfGoingOnMayFail(t *testing.T) {
 	fsys := faultfs.New(afero.NewMemMapFs())

@@ -183,6 +183,9 @@ func (c *committer) raiseBound() {
 func (c *committer) finishUp() error {
 	c.timer.Stop()
 	defer c.bound.Stop()
+	if c.db.closing.Load() && !c.retryAt.IsZero() {
+		c.retryAt = time.Now() // what has gathered gets one more attempt, due or not
+	}
 	if err := c.flush(); err != nil {
 		return fmt.Errorf("%d acknowledged records were not made durable: %w", c.tail.seq-c.durable.seq, err)
 	}
