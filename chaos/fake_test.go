@@ -177,7 +177,7 @@ func (s *fakeServer) handle(req *wire.Request) (reply wire.Reply, say bool) {
 	switch req.Op {
 	case wire.OpGet:
 		s.get(req, &reply)
-		return reply, true
+		return reply, !(s.disk.faulty && s.lie == "hang-reads")
 	case wire.OpKeys:
 		for _, key := range slices.Sorted(maps.Keys(s.values)) {
 			reply.Pairs = append(reply.Pairs, wire.Pair{Key: []byte(key)})

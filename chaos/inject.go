@@ -74,7 +74,7 @@ func (c *campaign) injectUnderLoad(ctx context.Context, p *phase, server *proces
 	healed := time.Now()
 	p.trouble.to.Store(&healed)
 	use.tally.addFirings(answer.Rules)
-	p.trouble.checkReads()
+	p.trouble.checkReads(len(c.readers), healed)
 	if err := c.awaitService(ctx, p, server, healed); err != nil {
 		return err
 	}

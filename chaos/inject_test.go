@@ -57,6 +57,7 @@ func TestEveryBreachUnderRulesIsCaught(t *testing.T) {
 		"untyped":        "a write failed without saying how",
 		"untyped-reads":  "a read failed without saying how",
 		"mute-reads":     "reads were answered while the fault was on",
+		"hang-reads":     "no read was answered while the fault was on",
 		"never-resume":   "did not resume within 1s after the fault had healed, and the server did not say",
 		"fence-for-good": "after the fault had healed and the server was started anew",
 	} {

@@ -132,11 +132,21 @@ func (t *trouble) countAlive(begun time.Time, err error) {
 	}
 }
 
-// checkReads records a breach if most reads were not answered, though the rules were not about reads.
-func (t *trouble) checkReads() {
+// hangAfter is how long readers may go without an end to any of their reads: far more than a pause of
+// a busy machine, and less than most windows in which rules are at work.
+const hangAfter = 300 * time.Millisecond
+
+// checkReads records a breach if most reads were not answered, or none ended in a while, though the
+// rules were not about reads. A read that hangs has not failed, so it is not among those that ended.
+func (t *trouble) checkReads(readers int, healed time.Time) {
 	tried, answered := t.readsAll.Load(), t.readsOK.Load()
-	if !t.readsMayFail && answered < tried-answered {
+	sure := t.sure.Load()
+	switch {
+	case t.readsMayFail || readers == 0 || sure == nil:
+	case answered < tried-answered:
 		t.into.breach("only %d of %d reads were answered while the fault was on", answered, tried)
+	case tried == 0 && healed.Sub(*sure) >= hangAfter:
+		t.into.breach("no read was answered while the fault was on, for %v", healed.Sub(*sure).Round(time.Millisecond))
 	}
 }
 
