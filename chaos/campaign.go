@@ -29,7 +29,7 @@ type campaign struct {
 	lastRecovery time.Duration // from "recovering" to "serving", the last time that both were said
 	recoveries   []time.Duration
 	loadTime     time.Duration
-	fencedBy     *ruleUse // the fault after which only a restart can bring service back; nil: none
+	fencedBy     *ruleUse // the fault after which service was not back in time, so that a restart must bring it; nil: none
 	logErr       error    // the first failure to keep the server's log
 	strangers    map[string]bool
 	report       Report

@@ -21,14 +21,16 @@
 // never syncs passes.
 //
 // power is a power cut. The server runs on a layer that holds in its memory what is not synced, so
-// that SIGKILL takes it too. Half of the cuts are made that way; a file says what they took. The other
-// half is made by the layer itself, which lets a drawn subset of what was not synced survive: whole,
-// torn, as zeros or as garbage. [Power] counts what was dropped, and a campaign with power cuts none of
-// which dropped anything is inconclusive.
+// that SIGKILL takes it too. One cut of three is made that way; a file says what it took. The others
+// are made by the layer itself, which lets a drawn subset of what was not synced survive: nothing,
+// whole, torn, as zeros or as garbage. One of those two comes at a sync of a directory, the other at
+// any moment. [Power] counts what was dropped, and a campaign with power cuts none of which dropped
+// anything is inconclusive.
 //
 // rules make the disk fail while the load goes on, and heal after a while. The campaign wants every
 // failure to say how the call ended, reads to go on (if the rules are not about reads), and service to
-// resume: by itself within some seconds, or, when the server says that it is fenced, after a restart.
+// resume: by itself within some seconds, or, when the server still says then that it is fenced, after
+// a restart; the report counts both.
 // A rule that never fired makes the run inconclusive. Under rules the server runs on the layer, too,
 // and the kill at the end of the cycle is a power cut: a failed sync that the server did not believe
 // shows as loss. A rule under which the disk lies (lost, late, misdirect, flip, zero, garbage) takes

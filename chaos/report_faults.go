@@ -65,8 +65,8 @@ func (p *Power) add(c Cut) {
 type Cut struct {
 	Cycle      int    `json:"cycle"`
 	InRecovery bool   `json:"inRecovery"`
-	How        string `json:"how"`            // "SIGKILL", the command to the layer, or "a rule" that cut it
-	Seed       uint64 `json:"seed,omitempty"` // of a cut by command
+	How        string `json:"how"`            // "SIGKILL", the command to the layer, the rule for a directory sync, or "a rule"
+	Seed       uint64 `json:"seed,omitempty"` // of a cut that the campaign planned
 	Keep       string `json:"keep"`           // what survives of what was not synced; "" for a rule, which says it
 	Log        string `json:"log"`            // the log of the server that it ended
 	Bytes      int64  `json:"bytes"`          // not synced, and dropped

@@ -8,6 +8,16 @@
 //	fsys := faultfs.New(base, faultfs.MustParse(`sync *.seg #3 EIO`)...)   // the same
 //	defer fsys.CheckFired(t)                                               // a fault that never struck proves nothing
 //
+// [New] makes the file system that follows rules. [NewVolatile] makes the other
+// one of this package: a layer that holds back what was not synced, so that the
+// end of the process is a power cut. Rules go above it:
+//
+//	disk := faultfs.NewVolatile(afero.NewOsFs(), faultfs.VolatileOptions{})
+//	fsys := faultfs.New(disk, faultfs.MustParse(`sync * #1 EIO; write * #40 crash=any`)...)
+//
+// Package faultfstest checks that either, or a file system of your own, does
+// what POSIX and a store that promises durability need.
+//
 // # Grammar
 //
 //	rules      = [ rule ] { ( ";" | newline ) [ rule | comment ] } ;
@@ -154,7 +164,9 @@
 // Syncs, crashes and what is legal after one are those of the file system
 // below: over a plain directory a failed or lost sync leaves the data in the
 // kernel's cache, where a killed process does not lose it. A stale read is not
-// modelled. Damage done on the way is not seen by the rule again: a read that
+// modelled. The layer holds at most 256 MiB unless told otherwise, and says
+// [ErrVolatileFull] beyond that; a cut of its power is no crash of the machine
+// below, and drops nothing that was synced. Damage done on the way is not seen by the rule again: a read that
 // is damaged once is good the next time. A fault that damages or shortens a call
 // that moves no bytes, or fewer, has fired all the same. A file opened for
 // appending is opened a second time, by its name, to misdirect a write to it.

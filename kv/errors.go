@@ -31,7 +31,8 @@ var (
 	// ErrOutcomeUnknown is returned by a write that may or may not have been
 	// applied: its group was handed to the file system, then a write or a sync
 	// failed, and so did every attempt to put it elsewhere or to rule it out.
-	// No reader sees it. The next Open decides; once the store takes writes
+	// No reader sees it, but for the writes of an interval policy, which are
+	// visible from the start. The next Open decides; once the store takes writes
 	// again without one, it was not applied. Any other error of a write means
 	// that it is certainly not applied and never will be.
 	ErrOutcomeUnknown = errors.New("outcome unknown")

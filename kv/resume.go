@@ -18,8 +18,8 @@ import (
 //
 // When 2 or 3 fails, the seal alone is tried: once a manifest has it, the
 // writes in hand failed for certain; if not even that can be made durable their
-// outcome is unknown. Either way the store is fenced, but for a full disk, which
-// only fails writes. A fenced store tries steps 2 and 3 again when a write
+// outcome is unknown. Either way the store is fenced, but for a disk that is full
+// with the seal made durable, which only fails writes. A fenced store tries steps 2 and 3 again when a write
 // comes, at most every Options.resumeEvery, and ever more seldom while it fails.
 
 // maxResumeWait bounds the time between two attempts to end a fence.
