@@ -259,43 +259,6 @@ func TestVolatileUnderConcurrency(t *testing.T) {
 	})
 }
 
-func BenchmarkVolatileWriteSync(b *testing.B) {
-	v := faultfs.NewVolatile(afero.NewOsFs(), faultfs.VolatileOptions{})
-	f, err := v.Create(filepath.Join(b.TempDir(), "f"))
-	require.NoError(b, err)
-	defer f.Close()
-	data := make([]byte, 200)
-	for i := 0; b.Loop(); i++ {
-		_, err := f.WriteAt(data, int64(i*len(data)))
-		require.NoError(b, err)
-		require.NoError(b, f.Sync())
-	}
-}
-
-func BenchmarkVolatileRead(b *testing.B) {
-	v := faultfs.NewVolatile(afero.NewOsFs(), faultfs.VolatileOptions{})
-	f, err := v.Create(filepath.Join(b.TempDir(), "f"))
-	require.NoError(b, err)
-	defer f.Close()
-	_, err = f.WriteAt(make([]byte, 1<<20), 0)
-	require.NoError(b, err)
-	require.NoError(b, f.Sync())
-	data := make([]byte, 4096)
-	for i := 0; b.Loop(); i++ {
-		_, err := f.ReadAt(data, int64(i%256)*4096)
-		require.NoError(b, err)
-	}
-}
-
-func BenchmarkVolatileNew(b *testing.B) {
-	base := afero.NewMemMapFs()
-	for b.Loop() {
-		v := faultfs.NewVolatile(base, faultfs.VolatileOptions{})
-		_, err := v.Stat("/")
-		require.NoError(b, err)
-	}
-}
-
 // A tree that is removed and whose removal is synced at the top alone leaves
 // nothing pending, and nothing below.
 func TestARemovedTreeIsGoneWithItsTop(t *testing.T) {
@@ -381,74 +344,4 @@ func TestARenamedDirectoryHasOneNameBelow(t *testing.T) {
 		require.Equal(t, map[string]string{filepath.Join("from", "e", "f"): "data"}, below(t, base, dir))
 		requireNoHiddenFiles(t, base, dir)
 	})
-}
-
-// counting counts the files that are open below.
-type counting struct {
-	afero.Fs
-	mu   sync.Mutex
-	open int
-}
-
-func (c *counting) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
-	f, err := c.Fs.OpenFile(name, flag, perm)
-	return c.count(f, err)
-}
-
-func (c *counting) Open(name string) (afero.File, error) { return c.count(c.Fs.Open(name)) }
-
-func (c *counting) count(f afero.File, err error) (afero.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	c.add(1)
-	return &counted{f, c}, nil
-}
-
-func (c *counting) add(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open += n
-}
-
-type counted struct {
-	afero.File
-	fs *counting
-}
-
-func (f *counted) Close() error {
-	f.fs.add(-1)
-	return f.File.Close()
-}
-
-func TestFilesBelowAreOpenOnlyWhileFilesAreOpenHere(t *testing.T) {
-	base := &counting{Fs: afero.NewMemMapFs()}
-	v := faultfs.NewVolatile(base, faultfs.VolatileOptions{})
-	use := func(name string) afero.File {
-		f := write(t, v, name, "data")
-		require.NoError(t, f.Sync())
-		require.NoError(t, v.SyncDir("/"))
-		require.Equal(t, "data", content(t, v, name))
-		require.NoError(t, v.Rename(name, name+"2"))
-		require.NoError(t, v.SyncDir("/"))
-		require.NoError(t, f.(vfs.Locker).TryLock())
-		return f
-	}
-	for i := range 5 {
-		require.NoError(t, use("/"+string(rune('a'+i))).Close())
-	}
-	require.Zero(t, base.open)
-	f := use("/removed")
-	require.NoError(t, v.Remove("/removed2"))
-	require.NoError(t, v.SyncDir("/"))
-	_, err := f.ReadAt(make([]byte, 1), 0)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	require.Zero(t, base.open)
-	requireNoHiddenFiles(t, base, "/")
-	use("/crashed")
-	require.NotZero(t, base.open)
-	_, err = v.Crash(1, faultfs.KeepAny)
-	require.NoError(t, err)
-	require.Zero(t, base.open)
 }

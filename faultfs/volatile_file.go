@@ -323,58 +323,6 @@ func (f *volatileFile) Readdirnames(n int) ([]string, error) {
 	return names, err
 }
 
-// TryLock locks the file below, so that it keeps out other processes too. For
-// that the name of the file is brought below.
-func (f *volatileFile) TryLock() error {
-	if err := f.v.enter(); err != nil {
-		return f.error("lock", err)
-	}
-	defer f.v.leave()
-	if f.closed.Load() {
-		return f.error("lock", iofs.ErrClosed)
-	}
-	if f.lock != nil {
-		return nil // it has the lock
-	}
-	if err := f.node.forceNames(); err != nil {
-		return f.error("lock", err)
-	}
-	path := f.node.path()
-	below, err := f.v.base.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return f.error("lock", cause(err))
-	}
-	unlock, err := vfs.TryLock(f.v.base, below, path)
-	if err != nil {
-		_ = below.Close() // it was only opened for the lock
-		return f.error("lock", err)
-	}
-	f.lock, f.unlock = below, unlock
-	f.v.locked[f] = struct{}{}
-	return nil
-}
-
-// forceNames brings the names of a file below.
-func (n *vnode) forceNames() error {
-	for _, name := range n.parent.names(false) {
-		if n.parent.entries[name].now == n {
-			return n.parent.force(name)
-		}
-	}
-	return iofs.ErrNotExist
-}
-
-// release gives the lock back. The tree is locked.
-func (f *volatileFile) release() {
-	if f.lock == nil {
-		return
-	}
-	f.unlock()
-	_ = f.lock.Close() // it was only opened for the lock
-	f.lock = nil
-	delete(f.v.locked, f)
-}
-
 // Close closes the file. It forces nothing.
 func (f *volatileFile) Close() error {
 	if f.closed.Swap(true) {

@@ -371,26 +371,6 @@ func (n *vnode) revertName(name string) {
 	n.settled(name)
 }
 
-// force brings a name below at once, with the names of the directories above,
-// which any disk may do at any time.
-func (n *vnode) force(name string) error {
-	if n.root == "" && !n.lasting() {
-		for other, s := range n.parent.entries {
-			if s.now == n {
-				if err := n.parent.force(other); err != nil {
-					return err
-				}
-				break
-			}
-		}
-	}
-	s := n.entries[name]
-	if s == nil || s.now == nil || s.now == s.disk {
-		return nil
-	}
-	return n.settle(name, s.now)
-}
-
 // inside reports whether n is dir or in a directory under it.
 func (n *vnode) inside(dir *vnode) bool {
 	for ; n != nil; n = n.parent {
