@@ -39,7 +39,9 @@ var (
 	// ErrFenced is returned by every write while the storage fails; the error
 	// also holds the first cause. Reads go on. The store tries to go on in new
 	// files when a write comes, a second after the failure and then less and
-	// less often, up to every half minute.
+	// less often, up to every half minute. A write that needs a new file, which
+	// cannot be created, gets it too; the store then is not fenced for others,
+	// and the next write tries at once.
 	ErrFenced = errors.New("writes are fenced")
 	// ErrDiskFull is returned by a write that found no space, or no quota. It
 	// is certainly not applied, and writes resume by themselves once there is

@@ -219,6 +219,7 @@ func TestRotationThatFails(t *testing.T) {
 				failures++
 				require.ErrorIs(t, err, c.want)
 				require.NotErrorIs(t, err, ErrOutcomeUnknown)
+				require.True(t, errIsAny(err, ErrFenced, ErrDiskFull), "of no kind: %v", err)
 				if c.fenced {
 					break
 				}

@@ -16,6 +16,7 @@ type history struct {
 	allowed  map[string][]string // after a crash, oldest first
 	visible  map[string]string   // to readers, until a crash
 	unsure   map[string]bool     // keys that could not be read since the last crash
+	untyped  error               // of a write; its caller cannot know what it may do
 	faulty   bool                // reads may fail for now
 }
 
@@ -41,6 +42,9 @@ func (h *history) hasUnknown() bool {
 
 // told notes the outcome of one atomic write.
 func (h *history) told(err error, writes map[string]string) {
+	if err != nil && h.untyped == nil && !errIsAny(err, ErrFenced, ErrDiskFull, ErrOutcomeUnknown) {
+		h.untyped = err
+	}
 	for key, value := range writes {
 		if h.allowed[key] == nil {
 			h.allowed[key] = []string{""} // it may be asked for from now on
@@ -75,6 +79,9 @@ func (h *history) synced() {
 
 // look holds every key against what a reader must see now.
 func (h *history) look(db *DB) error {
+	if h.untyped != nil {
+		return fmt.Errorf("a write failed with an error of no kind: %w", h.untyped)
+	}
 	for _, key := range h.keys() {
 		got, err := readKey(db, key)
 		switch {

@@ -374,3 +374,22 @@ func TestGatheredRecordsStayReadableAfterAFullDiskAtTheSync(t *testing.T) {
 	requireContents(t, db, want)
 	fsys.CheckFired(t)
 }
+
+// A write for which no new segment could be begun has failed for certain. The
+// error must be of a kind that says so: the server takes what it does not know
+// for a defect, and the outcome for unknown.
+func TestWriteThatFindsNoNewFileFailsByKind(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, small)
+	want := load(t, db, 5)
+	broken := fsys.Inject(faultfs.MustParse("create *.seg EMFILE")[0])
+	err := db.Set([]byte("big"), make([]byte, 5000))
+	require.ErrorIs(t, err, ErrFenced)
+	require.ErrorIs(t, err, syscall.EMFILE)
+	require.NoError(t, db.Stats().Fenced, "smaller writes go on")
+	require.NoError(t, db.Set([]byte("small"), []byte("v")))
+	broken.Remove()
+	require.NoError(t, db.Set([]byte("big"), []byte("v")), "at once")
+	want["small"], want["big"] = "v", "v"
+	requireContents(t, reopen(t, db, fsys), want)
+}

@@ -58,7 +58,8 @@ func (c *committer) rotateFailed(err error) error {
 		c.fence(err)
 		return c.db.fenceError()
 	}
-	return fmt.Errorf("beginning a segment: %w", err)
+	// Nothing was written that is in doubt: the next write may try at once.
+	return fmt.Errorf("%w: beginning a segment: %w", ErrFenced, err)
 }
 
 // beginSegment returns a segment file with room for at least need bytes, of the

@@ -28,7 +28,7 @@ const (
 
 	// Tried and certainly not applied.
 	StatusDiskFull   Status = 48 // no space; writes work again once there is some
-	StatusFenced     Status = 49 // the store refuses writes after a failed write or sync
+	StatusFenced     Status = 49 // the storage fails, and the store refuses the write
 	StatusDamaged    Status = 50 // the stored record is damaged
 	StatusReadFailed Status = 51 // the storage did not give the record back
 
