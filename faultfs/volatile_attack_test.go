@@ -28,7 +28,7 @@ var (
 // of their sectors.
 type refFile struct {
 	versions [][]byte
-	orphans  bool // a failed sync has left changes behind, of sectors and of the size
+	orphans  bool           // a failed sync has left changes behind, of sectors and of the size
 	dirty    map[int64]bool // sectors that the next sync forces
 	held     []bool         // bytes of sectors that a sync has written; the others are in space that never held data
 	handle   afero.File
