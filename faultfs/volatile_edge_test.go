@@ -345,3 +345,19 @@ func TestARenamedDirectoryHasOneNameBelow(t *testing.T) {
 		requireNoHiddenFiles(t, base, dir)
 	})
 }
+
+// The content of a file went with the new name when a failed sync of the
+// directory gave it the old one back, if the new name came first in the
+// alphabet.
+func TestAFileWhoseRenameIsRevertedKeepsItsContent(t *testing.T) {
+	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		eachVolatile(t, func(t *testing.T, _ afero.Fs, v *faultfs.Volatile, dir string) {
+			old := filepath.Join(dir, names[0])
+			require.NoError(t, write(t, v, old, "data").Close())
+			require.NoError(t, v.SyncDir(dir))
+			require.NoError(t, v.Rename(old, filepath.Join(dir, names[1])))
+			require.NoError(t, v.FailSyncDir(dir, vfs.CacheReverted))
+			require.Equal(t, map[string]string{names[0]: "data"}, tree(t, v, dir))
+		})
+	}
+}

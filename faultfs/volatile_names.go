@@ -344,9 +344,19 @@ func (n *vnode) failSyncDir(p vfs.Personality) error {
 	if p != vfs.PagesClean && p != vfs.CacheReverted {
 		return fmt.Errorf("%q: %w", p, errPersonality)
 	}
-	for _, name := range n.names(true) {
-		s := n.entries[name]
-		s.dirty = false
+	names := n.names(true)
+	if p == vfs.CacheReverted {
+		// A file that was renamed in here gets its old name back, whichever of
+		// the two names has its turn first, and is in use until then.
+		for _, name := range names {
+			if disk := n.entries[name].disk; disk != nil {
+				disk.links++
+				defer func() { disk.links-- }()
+			}
+		}
+	}
+	for _, name := range names {
+		n.entries[name].dirty = false
 		if p == vfs.CacheReverted {
 			n.revertName(name)
 		}

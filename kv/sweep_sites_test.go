@@ -125,7 +125,7 @@ func callPath() string {
 
 // struck counts a fault at the site that is calling now.
 func (st *siteTable) struck(p pass) {
-	p.rule, p.ops = "", ""
+	p = pass{errno: p.errno, mode: p.mode}
 	engineFrames(func(f runtime.Frame) bool {
 		st.count(filepath.Base(f.File), f.Line, p)
 		return false

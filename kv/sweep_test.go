@@ -29,11 +29,11 @@ import (
 //
 // The short form fails every call of a new store, and in the other scenarios
 // those that come from a place in the engine, with all its callers, that has not
-// had its turn; it ends each trial in one way. The full form fails every call of
-// every scenario, and ends it in every way. A violation prints its scenario,
-// rule and end; they replay with -sweep.only "scenario|rule|end".
+// had its turn. The full form fails every call of every scenario. The ends take
+// turns from call to call and from errno to errno. A violation prints its
+// scenario, rule and end; they replay with -sweep.only "scenario|rule|end".
 var (
-	sweepFull = flag.Bool("sweep.full", false, "fail every call of every scenario, and end in every way")
+	sweepFull = flag.Bool("sweep.full", false, "fail every call of every scenario")
 	sweepOnly = flag.String("sweep.only", "", "run one scenario, or one trial as a violation has printed it")
 )
 
@@ -61,10 +61,10 @@ const changes = "create|write|sync|syncdir|truncate|preallocate|remove|mkdir"
 // sweepOthers are rules about some of the calls, counted among themselves: what
 // a failed sync can do to what it covered, and a disk that can only be read.
 var sweepOthers = []pass{
-	{"EIO", "reverted", "sync|syncdir * #%d EIO reverted", "sync|syncdir"},
-	{"EIO", "aborted", "sync|syncdir * #%d EIO aborted", "sync|syncdir"},
-	{"EIO", "unwritable", changes + " * #%d+ EIO", changes},
-	{"EROFS", "unwritable", changes + " * #%d+ EROFS", changes},
+	{errno: "EIO", mode: "reverted", rule: "sync|syncdir * #%d EIO reverted", ops: "sync|syncdir"},
+	{errno: "EIO", mode: "aborted", rule: "sync|syncdir * #%d EIO aborted", ops: "sync|syncdir"},
+	{errno: "EIO", mode: "unwritable", rule: changes + " * #%d+ EIO", ops: changes},
+	{errno: "EROFS", mode: "unwritable", rule: changes + " * #%d+ EROFS", ops: changes},
 }
 
 // An end is how the process with the faults ends: killed, when the system keeps
@@ -111,15 +111,20 @@ func newSweep(t testing.TB) *sweep {
 type pass struct {
 	errno, mode, rule string
 	ops               string // what the rule counts
+	turn              int    // of the pass, so that the passes end the same call in different ways
 }
 
 func (s *sweep) passes() (all []pass) {
 	for _, mode := range sweepModes {
 		for _, errno := range sweepErrnos {
-			all = append(all, pass{errno, mode.name, strings.Replace(mode.rule, "%s", errno, 1), "any"})
+			all = append(all, pass{errno: errno, mode: mode.name, rule: strings.Replace(mode.rule, "%s", errno, 1), ops: "any"})
 		}
 	}
-	return append(all, sweepOthers...)
+	all = append(all, sweepOthers...)
+	for i := range all {
+		all[i].turn = i
+	}
+	return all
 }
 
 // turns are the numbers of the calls that are to fail, by what is counted.
@@ -161,9 +166,9 @@ func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
 func (s *sweep) pass(t testing.TB, sc scenario, p pass, its turns) error {
 	for i, n := range its[p.ops] {
 		rule := fmt.Sprintf(p.rule, n)
-		ends := sweepEnds
-		if !*sweepFull && sc.before == "" {
-			ends = sweepEnds[i%len(sweepEnds):][:1]
+		ends := []string{sweepEnds[(i+p.turn)%len(sweepEnds)]}
+		if sc.before != "" {
+			ends = sweepEnds
 		}
 		for _, end := range ends {
 			if err := s.try(t, trial{sc, rule, end}, p); err != nil {
