@@ -35,10 +35,10 @@ func TestErrorSweepOfPairs(t *testing.T) {
 			continue
 		}
 		sc.every = false
-		for _, n := range s.turnsOf(t, sc)["any"] {
+		for _, at := range s.turnsOf(t, sc)["any"] {
 			for _, first := range pairFirsts {
 				firsts++
-				group.Go(func() error { return s.seconds(t, sc, fmt.Sprintf(first, n)) })
+				group.Go(func() error { return s.seconds(t, sc, fmt.Sprintf(first, at.number)) })
 			}
 		}
 	}

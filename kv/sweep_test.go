@@ -127,8 +127,14 @@ func (s *sweep) passes() (all []pass) {
 	return all
 }
 
-// turns are the numbers of the calls that are to fail, by what is counted.
-type turns map[string][]int
+// turn is a call that is to fail.
+type turn struct {
+	number int
+	ending bool // it comes when the process ends
+}
+
+// turns are the calls that are to fail, numbered by what is counted.
+type turns map[string][]turn
 
 // turnsOf runs a scenario without a fault of the sweep, and returns the calls
 // that are to fail.
@@ -152,11 +158,11 @@ func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
 			}
 			counts[ops]++
 			if *sweepFull || sc.every || s.seen[path] <= sweepTurns {
-				its[ops] = append(its[ops], counts[ops])
+				its[ops] = append(its[ops], turn{counts[ops], d.ending})
 			}
 		}
 	})
-	err = d.runWithFaults(trial{sc: sc, end: "power"}, h)
+	err = d.runWithFaults(trial{sc: sc, end: "kill"}, h)
 	d.close()
 	require.NoError(t, err, "%s, without a fault of the sweep", sc.name)
 	return its
@@ -164,10 +170,13 @@ func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
 
 // pass fails the calls of a scenario one by one.
 func (s *sweep) pass(t testing.TB, sc scenario, p pass, its turns) error {
-	for i, n := range its[p.ops] {
-		rule := fmt.Sprintf(p.rule, n)
+	for i, at := range its[p.ops] {
+		rule := fmt.Sprintf(p.rule, at.number)
 		ends := []string{sweepEnds[(i+p.turn)%len(sweepEnds)]}
-		if sc.before != "" {
+		switch {
+		case at.ending:
+			ends = []string{"kill"} // the others do not come there with the fault in force
+		case sc.before != "":
 			ends = sweepEnds
 		}
 		for _, end := range ends {
@@ -249,6 +258,7 @@ type sweepDisk struct {
 	dbs   []*DB
 
 	opened bool // by the process that meets the faults
+	ending bool // of that process
 }
 
 func newSweepDisk(base afero.Fs) *sweepDisk {
@@ -285,7 +295,7 @@ func (d *sweepDisk) close() {
 
 // runWithFaults is the process that meets the faults.
 func (d *sweepDisk) runWithFaults(tr trial, h *history) error {
-	d.opened = false
+	d.opened, d.ending = false, false
 	db, err := Open(d.fs, dir, &tr.sc.opts)
 	d.opened = err == nil
 	if err != nil {
@@ -309,6 +319,7 @@ func (d *sweepDisk) runWithFaults(tr trial, h *history) error {
 
 // finish ends the process, whose store may not even have been opened.
 func (d *sweepDisk) finish(tr trial, db *DB, h *history) error {
+	d.ending = true
 	end, healed := strings.CutPrefix(tr.end, "heal ")
 	if healed {
 		d.fs.Heal()
