@@ -286,8 +286,13 @@ func (a *attack) do(s move) error {
 		clear(f.dirty)
 		return f.handle.(vfs.SyncFailer).FailSync(vfs.PagesClean)
 	case "fail reverted":
+		orphans := f.orphans
 		f.revert()
-		return f.handle.(vfs.SyncFailer).FailSync(vfs.CacheReverted)
+		err := f.handle.(vfs.SyncFailer).FailSync(vfs.CacheReverted)
+		if orphans { // what the syncs after the failed one have forced is not said
+			f.versions[0], _ = afero.ReadFile(a.v, path)
+		}
+		return err
 	}
 	return fmt.Errorf("unknown step %q", s.what)
 }
@@ -321,7 +326,7 @@ func (a *attack) forget() {
 	}
 	for _, n := range a.ref {
 		for _, f := range n.meanings {
-			if f != nil && !reached[f] && f.handle == nil {
+			if f != nil && !reached[f] && f.handle == nil && !f.orphans {
 				f.revert()
 			}
 		}
