@@ -19,11 +19,12 @@ import (
 type refNode struct {
 	isDir        bool
 	now, synced  map[string]*refNode
+	touched      map[string]bool // names that changed since the last sync
 	text, forced string
 }
 
 func newRefDir() *refNode {
-	return &refNode{isDir: true, now: map[string]*refNode{}, synced: map[string]*refNode{}}
+	return &refNode{isDir: true, now: map[string]*refNode{}, synced: map[string]*refNode{}, touched: map[string]bool{}}
 }
 
 // list notes path -> content of what is in the directory, "/" for a directory.
@@ -80,14 +81,14 @@ func treeStep(v *faultfs.Volatile, top string, root *refNode, s move, moveDirs b
 	}
 	switch {
 	case s.what == "mkdir" && n == nil:
-		dir.now[name] = newRefDir()
+		dir.now[name], dir.touched[name] = newRefDir(), true
 		return v.Mkdir(path, 0o755)
 	case s.what == "create" && n == nil:
 		f, err := v.Create(path)
 		if err != nil {
 			return err
 		}
-		dir.now[name] = &refNode{text: string(s.fill)}
+		dir.now[name], dir.touched[name] = &refNode{text: string(s.fill)}, true
 		if _, err = f.Write([]byte{s.fill}); err != nil {
 			return err
 		}
@@ -114,16 +115,20 @@ func treeStep(v *faultfs.Volatile, top string, root *refNode, s move, moveDirs b
 		return f.Close()
 	case s.what == "syncdir" && n != nil && n.isDir:
 		n.synced = maps.Clone(n.now)
+		clear(n.touched)
 		return v.SyncDir(path)
 	case s.what == "synctop":
 		root.synced = maps.Clone(root.now)
+		clear(root.touched)
 		return v.SyncDir(top)
 	case s.what == "remove" && n != nil && (!n.isDir || len(n.now) == 0):
 		delete(dir.now, name)
+		dir.touched[name] = true
 		n.release()
 		return v.Remove(path)
 	case s.what == "removeall" && n != nil:
 		delete(dir.now, name)
+		dir.touched[name] = true
 		n.removed()
 		return v.RemoveAll(path)
 	case s.what == "rename" && n != nil && (moveDirs || !n.isDir):
@@ -135,7 +140,8 @@ func treeStep(v *faultfs.Volatile, top string, root *refNode, s move, moveDirs b
 			target.release()
 		}
 		delete(dir.now, name)
-		to.now[last] = n
+		dir.touched[name] = true
+		to.now[last], to.touched[last] = n, true
 		return v.Rename(path, filepath.Join(top, s.other))
 	}
 	return nil
@@ -259,7 +265,7 @@ func treeRun(t failer, base afero.Fs, top string, steps []move, seed uint64, kee
 	var walk func(n *refNode, path string) error
 	walk = func(n *refNode, path string) error {
 		for name, child := range n.synced {
-			if n.now[name] != child {
+			if n.now[name] != child || n.touched[name] {
 				continue
 			}
 			at := filepath.Join(path, name)
