@@ -32,6 +32,8 @@ type refFile struct {
 	dirty    map[int64]bool // sectors that the next sync forces
 	held     []bool         // bytes of sectors that a sync has written; the others are in space that never held data
 	handle   afero.File
+
+	forgotten bool // it has what is below, which the reference does not know
 }
 
 func (f *refFile) now() []byte    { return f.versions[len(f.versions)-1] }
@@ -286,8 +288,13 @@ func (a *attack) do(s move) error {
 		clear(f.dirty)
 		return f.handle.(vfs.SyncFailer).FailSync(vfs.PagesClean)
 	case "fail reverted":
+		orphans := f.orphans
 		f.revert()
-		return f.handle.(vfs.SyncFailer).FailSync(vfs.CacheReverted)
+		err := f.handle.(vfs.SyncFailer).FailSync(vfs.CacheReverted)
+		if orphans { // what the syncs after the failed one have forced is not said
+			f.versions[0], _ = afero.ReadFile(a.v, path)
+		}
+		return err
 	}
 	return fmt.Errorf("unknown step %q", s.what)
 }
@@ -321,7 +328,11 @@ func (a *attack) forget() {
 	}
 	for _, n := range a.ref {
 		for _, f := range n.meanings {
-			if f != nil && !reached[f] && f.handle == nil {
+			switch {
+			case f == nil || reached[f] || f.handle != nil:
+			case f.orphans: // what the syncs after the failed one have forced is not said
+				f.forgotten = true
+			default:
 				f.revert()
 			}
 		}
@@ -446,7 +457,12 @@ func (a *attack) run(t failer, steps []move, seed uint64, keep string) error {
 			}
 		}
 		for path, want := range seen {
-			if got, ok := found[path]; !ok || got != want {
+			got, ok := found[path]
+			if f := a.ref[path].now(); ok && f.forgotten {
+				f.revert()
+				f.forgotten, f.versions[0], want = false, []byte(got), got
+			}
+			if !ok || got != want {
 				return fmt.Errorf("step %d, %s: %s is seen (%v) as %s, not as %s", i, s, path, ok, brief(got), brief(want))
 			}
 		}

@@ -361,3 +361,26 @@ func TestAFileWhoseRenameIsRevertedKeepsItsContent(t *testing.T) {
 		})
 	}
 }
+
+// The directory was gone from below at its removal, though that was not synced,
+// when the one that it was in had no durable name yet; and syncing the removal
+// later panicked.
+func TestAnUnsyncedRemovalOfADirectoryInAnUnsyncedOneRemovesNothing(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		outer := filepath.Join(dir, "outer")
+		inner := filepath.Join(outer, "inner")
+		require.NoError(t, v.MkdirAll(inner, 0o755))
+		require.NoError(t, v.SyncDir(outer))
+		require.NoError(t, v.Remove(inner))
+		require.NoError(t, v.SyncDir(dir))
+		there, err := afero.DirExists(base, inner)
+		require.NoError(t, err)
+		require.True(t, there, "that it is gone is not synced")
+		require.NoError(t, v.SyncDir(outer))
+		there, err = afero.DirExists(base, inner)
+		require.NoError(t, err)
+		require.False(t, there)
+		require.Zero(t, v.Pending())
+		requireNoHiddenFiles(t, base, dir)
+	})
+}

@@ -278,7 +278,7 @@ func (n *vnode) dropHidden() {
 // unless a file in it still is; then it goes when its directory is loaded. Its
 // names are forgotten: nobody can see or sync them any more.
 func (n *vnode) releaseDir() {
-	if n.lasting() {
+	if n.reachable() {
 		return
 	}
 	for _, name := range n.names(true) {
@@ -289,6 +289,14 @@ func (n *vnode) releaseDir() {
 		n.homes = nil
 		delete(n.v.hidden, n)
 	}
+}
+
+// reachable reports whether a power cut now or later could show the node: it has
+// a durable name, or one in a directory that may get one.
+func (n *vnode) reachable() bool {
+	return n.root != "" || n.needed() || slices.ContainsFunc(n.homes, func(h home) bool {
+		return !isHidden(h.name) && h.dir.reachable()
+	})
 }
 
 // keepsContent reports whether the only content of something that is needed is
