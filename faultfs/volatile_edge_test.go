@@ -384,3 +384,20 @@ func TestAnUnsyncedRemovalOfADirectoryInAnUnsyncedOneRemovesNothing(t *testing.T
 		requireNoHiddenFiles(t, base, dir)
 	})
 }
+
+// The old name was gone with the sync of the new one, though the directory of
+// the old one, whose own name was not durable yet, had not been synced.
+func TestBothNamesOfARenameOutOfAnUnsyncedDirectoryAreThere(t *testing.T) {
+	eachVolatile(t, func(t *testing.T, base afero.Fs, v *faultfs.Volatile, dir string) {
+		sub := filepath.Join(dir, "sub")
+		require.NoError(t, v.Mkdir(sub, 0o755))
+		write(t, v, filepath.Join(sub, "f"), "")
+		require.NoError(t, v.SyncDir(sub))
+		require.NoError(t, v.Rename(filepath.Join(sub, "f"), filepath.Join(dir, "a")))
+		require.NoError(t, v.SyncDir(dir))
+		require.Equal(t, map[string]string{"a": "", filepath.Join("sub", "f"): ""}, below(t, base, dir))
+		require.NoError(t, v.SyncDir(sub))
+		require.Equal(t, map[string]string{"a": ""}, below(t, base, dir))
+		requireNoHiddenFiles(t, base, dir)
+	})
+}

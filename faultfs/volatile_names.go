@@ -144,7 +144,7 @@ func (n *vnode) onlyCopy() bool { return n.needed() && len(n.homes) == 1 }
 // returns -1 when there is none.
 func (n *vnode) movable(dir *vnode) int {
 	return slices.IndexFunc(n.homes, func(h home) bool {
-		if n.isDir || !h.lasting() {
+		if n.isDir || isHidden(h.name) || !h.dir.reachable() {
 			return true
 		}
 		s := h.dir.entries[h.name]
