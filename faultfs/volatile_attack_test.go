@@ -102,7 +102,6 @@ type attack struct {
 	base afero.Fs
 	top  string
 	ref  reference
-	fill byte
 }
 
 func newAttack(base afero.Fs, top string) (*attack, error) {
