@@ -55,7 +55,8 @@ func TestFaultsTakeTurns(t *testing.T) {
 	t.Parallel()
 	cfg := fakeConfig(t, "")
 	cfg.Faults = []Fault{{Kind: FaultKill}, {Kind: FaultPower}}
-	r := campaignUntil(t, cfg, func(r *Report) bool { return isPass(r) && r.Cycles >= 4 })
+	// Whether so few cuts drop something is up to the machine.
+	r := campaignUntil(t, cfg, func(r *Report) bool { return r.Verdict != Fail && r.Cycles >= 4 })
 	require.Equal(t, "kill,power", r.Fault)
 	require.Len(t, r.Faults, 2)
 	require.InDelta(t, r.Faults[0].Cycles, r.Faults[1].Cycles, 1)
