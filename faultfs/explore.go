@@ -1,0 +1,129 @@
+package faultfs
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/spf13/afero"
+)
+
+// Event is something that happened in a life and that the oracle must know of: a
+// write that was issued, acknowledged or refused, a value that was seen. The
+// explorer does not look into it.
+type Event any
+
+// Life is what happened between two crashes, or since the last one.
+type Life struct {
+	Events  []Event
+	Crashed bool // the last life of a history has come to its end
+}
+
+// Subject is the system under exploration. All of it must be deterministic: the
+// same plan, or the same content of the disk, gives the same calls and events.
+type Subject struct {
+	// Name is the first word of every replay line.
+	Name string
+	// Words are what plans are made of, for checking plans that are typed.
+	Words []string
+	// Load starts the system on an empty disk and does what the plan says,
+	// calling r.Step before each word. It must neither close the system in an
+	// orderly way nor leave goroutines behind: call r.PowerOff, then close.
+	// Its error says that the plan cannot be run, not that a call failed.
+	Load func(r *Run, plan []string) error
+	// Recover starts the system on what a crash has left, notes everything that
+	// it finds, writes something more, and ends as Load does. What fails is noted
+	// as an event too.
+	Recover func(r *Run)
+	// Judge is the oracle: it returns an error if what the last life saw, or
+	// did, breaks a promise that it or the lives before it made. It must not
+	// keep or change lives. It may be called concurrently.
+	Judge func(lives []Life) error
+}
+
+// Run is one life of a subject on one disk.
+type Run struct{ disk *Disk }
+
+// FS returns the disk.
+func (r *Run) FS() afero.Fs { return r.disk }
+
+// Note puts an event at the current point of the history: a crash at a later
+// point comes after it, one at an earlier point before.
+func (r *Run) Note(e Event) { panic("todo") }
+
+// Step says that the next word of the plan begins. It lets the explorer crash
+// only in what a plan adds to the one that it continues.
+func (r *Run) Step() { panic("todo") }
+
+// PowerOff ends the life: nothing that the subject does from now on counts.
+func (r *Run) PowerOff() { panic("todo") }
+
+// ExploreOptions bound an exploration. The zero value of each field is good.
+type ExploreOptions struct {
+	Profile Profile // default Weak
+	Seed    uint64
+	// Plans are the workloads; nil: the empty plan alone.
+	Plans iter.Seq[[]string]
+	// OnlyLast skips crash points in front of the last word of a plan, for
+	// Plans that contain every beginning of a plan as a plan of its own.
+	OnlyLast bool
+	// StatesPerPoint bounds the states visited at each crash point of a plan,
+	// default 4096; NestedPerPoint those at each crash point of a recovery,
+	// default 4. Nesting is how many crashes there may be in all, default 3.
+	StatesPerPoint, NestedPerPoint, Nesting int
+	// MaxStates ends the exploration after about so many visits. 0: no end but
+	// those of Plans and of the context.
+	MaxStates uint64
+	// MaxViolations ends the exploration after so many distinct violations,
+	// default 1.
+	MaxViolations int
+	// Workers is the number of goroutines, default GOMAXPROCS.
+	Workers int
+	// Progress, if set, is called about once a second, one call at a time.
+	Progress func(Exploration)
+}
+
+// Exploration is what an exploration has done so far. Legal counts contents by
+// crash point; so does Visited, which is Legal in the sense of "k of n".
+type Exploration struct {
+	Profile    Profile       `json:"profile"`
+	Seed       uint64        `json:"seed"`
+	Plans      uint64        `json:"plans"`
+	Points     uint64        `json:"points"`     // crash points, those in recoveries included
+	Legal      uint64        `json:"legal"`      // states at these points
+	LegalIsMin bool          `json:"legalIsMin"` // there are more: some points have too many to count
+	Visited    uint64        `json:"visited"`    // of them
+	Nested     uint64        `json:"nested"`     // of the visited: at a crash point of a recovery
+	Killed     uint64        `json:"killed"`     // of the visited: a kill, with a power cut later or never
+	Unique     uint64        `json:"unique"`     // of the visited: content not seen before in its plan
+	EqualRead  uint64        `json:"equalRead"`  // of the unique: proved equal by what recovery reads
+	Recoveries uint64        `json:"recoveries"` // that were run
+	Elapsed    time.Duration `json:"elapsedNanos"`
+	Violations []Violation   `json:"violations"`
+}
+
+// Violation is a legal crash after which a promise was broken.
+type Violation struct {
+	// Replay is the line from which [Replay] makes it happen again, shrunk.
+	Replay string `json:"replay"`
+	// Found is the line as it was before shrinking.
+	Found string   `json:"found"`
+	Plan  []string `json:"plan"` // shrunk
+	// Calls are the calls of the last life that crashed which made pending changes
+	// that the failure needs; Survivors what the crash left of them.
+	Calls     []string  `json:"calls"`
+	Survivors []string  `json:"survivors"`
+	Reason    string    `json:"reason"`   // what the oracle said
+	Profiles  []Profile `json:"profiles"` // on which it can happen
+}
+
+// Explore runs every plan, crashes it after every call, starts the subject on
+// the legal states of the disk, crashes that again, and asks the oracle. It
+// returns early with what it has when ctx ends, which is not an error. Its error
+// means that it could not explore: a plan that cannot be run, or a subject that
+// does something else when it is run again.
+func Explore(ctx context.Context, s Subject, o ExploreOptions) (Exploration, error) { panic("todo") }
+
+// Replay makes one crash, or one series of nested crashes, happen again.
+// The violation is nil if everything went as promised.
+func Replay(s Subject, line string) (*Violation, error) { panic("todo") }
