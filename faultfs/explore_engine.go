@@ -226,6 +226,6 @@ func (e *explorer) sofar() Exploration {
 		Legal: e.n.legal, LegalIsMin: e.n.legalIsMin,
 		Visited: e.n.visited, Nested: e.n.nested, Killed: e.n.killed,
 		Unique: e.n.unique, EqualRead: e.n.equalRead, Recoveries: e.n.recoveries,
-		Elapsed: time.Since(e.began), Violations: slices.Clone(e.violations),
+		Elapsed: time.Since(e.began), Violations: append([]Violation{}, e.violations...),
 	}
 }

@@ -4,17 +4,22 @@ package faultfs
 // points, and so would what recovers from that, if there were time for it: a
 // recovery has more crash states than most plans. Therefore
 //
-//   - of recoveries that make the same calls, bytes aside, one is put through
-//     all the levels that the bounds allow, with kills;
-//   - the others are put through one level, as long as no more recoveries were
-//     run because of nesting than because of crashes of the load;
+//   - a recovery is crashed once, if by then not many more than half as many
+//     recoveries were run at the next depth as at its own: so all nesting together
+//     costs less than the rest;
+//   - twice as many are allowed to those that make calls which no recovery at
+//     this depth has made before, bytes aside; and they are also killed;
 //   - a recovery that is met again with another past is not crashed again:
 //     what followed from the crashes of its first time is judged with the new
-//     past. The levels below that are not: what they found is bound by what the
-//     levels between have seen, which were judged with both pasts.
+//     past. The depths below that are not: what they found is bound by what the
+//     recoveries between have seen, and these were judged with both pasts.
 //
-// What recovers from a kill of the load is always put through one level, since
-// only a power cut tells whether it synced what it served.
+// What recovers from a kill of the load is always crashed, since only a power
+// cut tells whether it synced what it served.
+
+// spareNested is how many recoveries may be run at a depth if next to none were
+// run at the one before.
+const spareNested = 16
 
 // check judges o with a past, and then crashes it. If o was run just now, fresh
 // is its disk.
@@ -31,13 +36,14 @@ func (x *planner) check(l *life, then *past, o *result, fresh *Disk) {
 		return
 	}
 	o.done = then
-	if o.busy {
-		return
-	}
-	if levels := x.worthNesting(l, o, fresh); levels > 0 {
-		x.nest(l, then, o, fresh, levels)
-	} else if !known && o.levels > 0 {
+	switch {
+	case o.nests != nil && !known && !o.busy:
 		x.nestKnown(l, then, o)
+	case o.nests == nil && l.depth < o.tried:
+		o.tried = l.depth
+		if worth, strange := x.worthNesting(l, o); worth {
+			x.nest(l, then, o, fresh, strange)
+		}
 	}
 }
 
@@ -49,25 +55,20 @@ func (l *life) remember(o *result) {
 	l.out.nests = append(l.out.nests, nest{ending: l.ending(), events: l.out.before(l.point), to: o})
 }
 
-// worthNesting returns how many further crashes o is to be put through.
-func (x *planner) worthNesting(l *life, o *result, fresh *Disk) int {
-	most := x.bounds.nesting - l.depth - 1
-	if most <= 0 || fresh == nil {
-		return 0
+// worthNesting decides whether o, which began with the crash at hand of l, is
+// crashed in turn, and whether it is worth more than others are.
+func (x *planner) worthNesting(l *life, o *result) (worth, strange bool) {
+	if l.depth+1 >= x.bounds.nesting {
+		return false, false
 	}
-	if h := callsHash(fresh, o.points); x.levels[h] < most {
-		x.levels[h] = most
-		return most
+	key := callsKey{l.depth, o.calls}
+	strange = !x.calls[key]
+	x.calls[key] = true
+	room := x.runs[l.depth]/2 + spareNested
+	if strange {
+		room *= 2
 	}
-	if l.kill && l.depth == 0 || x.deep < x.top {
-		return 1
-	}
-	return 0
-}
-
-// worthKilling decides whether the process is killed where l is crashed.
-func (x *planner) worthKilling(l *life) bool {
-	return l.depth == 0 || l.depth+1 < x.bounds.nesting && x.deep < x.top
+	return x.runs[l.depth+1] < room || l.kill && l.depth == 0, strange
 }
 
 // killProcess ends l at its point with its cache intact, recovers, and cuts the
@@ -83,20 +84,27 @@ func (x *planner) killProcess(l *life, then *past) {
 	l.kill = false
 }
 
-// nest crashes o, which ran on d after the crash at hand of l.
-func (x *planner) nest(l *life, then *past, o *result, d *Disk, levels int) {
-	child := &life{up: l, depth: l.depth + 1, disk: d, out: o, past: then, kills: l.kills}
+// nest crashes o, which began with the crash at hand of l. If it was run just now
+// fresh is its disk, else it is run again.
+func (x *planner) nest(l *life, then *past, o *result, fresh *Disk, kill bool) {
+	if fresh == nil {
+		fresh = l.state.Disk()
+		again := x.run(l, fresh)
+		if err := sameRecord(&o.record, &again.record); err != nil {
+			x.differs(err)
+			return
+		}
+	}
+	child := &life{up: l, depth: l.depth + 1, disk: fresh, out: o, past: then, kills: l.kills}
 	if l.kill {
 		child.kills++
 	}
-	all := x.bounds.nesting
-	x.bounds.nesting = child.depth + levels
-	o.levels, o.busy, o.nests, o.inside = levels, true, nil, tally{}
+	child.killed = kill && child.depth+1 < x.bounds.nesting
+	o.busy = true
 	for k := 0; k <= o.points && !x.ended(); k++ {
 		x.crashAt(child, k)
 	}
 	o.busy = false
-	x.bounds.nesting = all
 }
 
 // nestKnown judges with another past what crashes of o have led to.

@@ -3,6 +3,7 @@ package faultfs
 import (
 	"fmt"
 	"hash/fnv"
+	"math"
 	"reflect"
 )
 
@@ -24,10 +25,9 @@ type planner struct {
 	byHash   map[uint64]*result // of the contents that were visited
 	byReads  readTree
 	verdicts map[verdictKey]string
-	levels   map[uint64]int // by callsHash: how many further crashes such recoveries were put through
-	lives    []Life
-	top      uint64 // recoveries after a crash of the load
-	deep     uint64 // recoveries after a crash of a recovery
+	calls    map[callsKey]bool // that recoveries have made
+	runs     []int             // recoveries, by the number of crashes before the last
+	lives    []Life            // for judge
 	rechecks uint64
 	err      error
 }
@@ -45,12 +45,13 @@ type verdictKey struct {
 
 // life is one life while it is being crashed, with the crash at hand.
 type life struct {
-	up    *life // the life before
-	depth int   // crashes before this life
-	disk  *Disk
-	out   *result
-	past  *past
-	kills int // among the crashes before
+	up     *life // the life before
+	depth  int   // crashes before this life
+	kills  int   // kills among them
+	past   *past // they and what was before them
+	disk   *Disk
+	out    *result
+	killed bool // where it is crashed it is killed as well
 
 	point int
 	kill  bool
@@ -65,8 +66,15 @@ func newPlanner(s *Subject, o ExploreOptions, plan []string) *planner {
 		bounds:   bounds{o.StatesPerPoint, o.NestedPerPoint, o.Nesting, o.OnlyLast},
 		byHash:   map[uint64]*result{},
 		verdicts: map[verdictKey]string{},
-		levels:   map[uint64]int{},
+		calls:    map[callsKey]bool{},
+		runs:     make([]int, o.Nesting+1),
 	}
+}
+
+// callsKey is what is equal for recoveries at one depth that make the same calls.
+type callsKey struct {
+	depth int
+	calls uint64
 }
 
 // recheckEvery is how many states that were proved equal come to one that is
@@ -78,7 +86,7 @@ const recheckEvery = 1024
 func (x *planner) explore() error {
 	defer x.report()
 
-	l := &life{disk: NewDisk(), past: &past{}}
+	l := &life{disk: NewDisk(), past: &past{}, killed: true}
 	rec, err := live(l.disk, func(r *Run) error { return x.subject.Load(r, x.plan) })
 	if err != nil {
 		return fmt.Errorf("running the plan: %w", err)
@@ -114,7 +122,7 @@ func (x *planner) crashAt(l *life, k int) {
 	x.report()
 	l.point = k
 	then := l.past.then(l.out, l.out.before(k))
-	if pending := x.cutPower(l, then); pending && !x.ended() && x.worthKilling(l) {
+	if pending := x.cutPower(l, then); pending && l.killed && !x.ended() {
 		x.killProcess(l, then)
 	}
 }
@@ -176,12 +184,8 @@ func (x *planner) visit(l *life, then *past) {
 func (x *planner) run(l *life, d *Disk) *result {
 	rec, _ := live(d, func(r *Run) error { x.subject.Recover(r); return nil })
 	x.n.recoveries++
-	if l.depth == 0 {
-		x.top++
-	} else {
-		x.deep++
-	}
-	return &result{record: rec}
+	x.runs[l.depth]++
+	return &result{record: rec, calls: callsHash(d, rec.points), tried: math.MaxInt}
 }
 
 // recover runs a recovery on the state of l, which nothing is known of yet. It

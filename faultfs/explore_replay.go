@@ -79,7 +79,7 @@ func (l *life) end(c ending, p Profile) (*Disk, error) {
 // violation describes what h came to. Only the crashes that it came to count.
 func (h history) violation(r replay) Violation {
 	r.crashes = r.crashes[:len(h.lives)]
-	v := Violation{Replay: r.String(), Plan: r.plan, Reason: h.reason}
+	v := Violation{Replay: r.String(), Plan: append([]string{}, r.plan...), Reason: h.reason, Crashes: []Crash{}}
 	for _, l := range h.lives {
 		v.Crashes = append(v.Crashes, l.crash(r.profile))
 	}
@@ -103,23 +103,15 @@ func (h history) legalOn(p Profile) bool {
 
 // crash describes how l ended.
 func (l *life) crash(p Profile) Crash {
-	c := Crash{Point: l.point, Kill: l.kill}
-	for k := l.forced(p) + 1; k <= l.point; k++ {
-		c.Calls = append(c.Calls, l.disk.Call(k))
-	}
-	if !l.kill {
-		c.Survivors = l.state.Survivors()
-	}
-	return c
-}
-
-// forced returns the last crash point up to that of l at which nothing was
-// pending, 0 if there is none.
-func (l *life) forced(p Profile) int {
-	for k := l.point; k > 0; k-- {
-		if n, _ := l.disk.Space(k, p).Count(); n == 1 {
-			return k
+	c := Crash{Point: l.point, Kill: l.kill, Calls: []string{}, Survivors: []string{}}
+	last := 0
+	for _, change := range l.disk.Space(l.point, p).all() {
+		if k := change.issued; k > last { // what was pending from the start has no call
+			c.Calls, last = append(c.Calls, l.disk.Call(k)), k
 		}
 	}
-	return 0
+	if !l.kill {
+		c.Survivors = append(c.Survivors, l.state.Survivors()...)
+	}
+	return c
 }

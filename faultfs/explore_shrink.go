@@ -44,7 +44,7 @@ func shrink(ctx context.Context, s *Subject, o ExploreOptions, r replay, reason 
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { x.stop.Store(true) })()
 
-	r = x.fewestSurvivors(x.fewestWords(r))
+	r = x.fewestSurvivors(x.fewestWords(x.fewestCrashes(r)))
 	h, err = r.run(s)
 	if err != nil || classOf(h.reason) != x.class {
 		return Violation{}, fmt.Errorf("%s is not deterministic: replaying %s: it was first %q and then %q",
@@ -53,6 +53,17 @@ func shrink(ctx context.Context, s *Subject, o ExploreOptions, r replay, reason 
 	v := h.violation(r)
 	v.Found = found
 	return v, nil
+}
+
+// fewestCrashes looks for a shorter series of crashes with the whole plan: it
+// says more than a shorter plan does.
+func (x *shrinker) fewestCrashes(r replay) replay {
+	for n := range r.crashes {
+		if small, ok := x.search(r, n); ok {
+			return small
+		}
+	}
+	return r
 }
 
 // fewestWords drops words of the plan, many at a time and then single ones, as
@@ -88,8 +99,12 @@ func (x *shrinker) still(r replay) (replay, bool) {
 		r.crashes = r.crashes[:len(h.lives)]
 		return r, true
 	}
-	ok := false
-	p := x.planner(r, len(r.crashes), func(l *life) bool {
+	return x.search(r, len(r.crashes))
+}
+
+// search looks for the violation with the plan of r and at most so many crashes.
+func (x *shrinker) search(r replay, crashes int) (small replay, ok bool) {
+	p := x.planner(r, crashes, func(l *life) bool {
 		r.crashes, ok = l.crashes(), true
 		return true
 	})
@@ -97,31 +112,26 @@ func (x *shrinker) still(r replay) (replay, bool) {
 	return r, ok
 }
 
-// fewestSurvivors looks for the fewest crashes that lead to the violation with
-// the plan of r, and among these for the fewest changes that must survive, or
-// must not.
+// fewestSurvivors looks, with the plan of r and as many crashes, for the fewest
+// changes that must survive, or must not.
 func (x *shrinker) fewestSurvivors(r replay) replay {
-	for crashes := 0; crashes <= len(r.crashes); crashes++ {
-		least := math.MaxInt
-		p := x.planner(r, crashes, func(l *life) bool {
-			if n := l.survivors(x.o.Profile); n < least {
-				least, r.crashes = n, l.crashes()
-			}
-			return least == 0
-		})
-		_ = p.explore() // it was run before
-		if least < math.MaxInt {
-			break
+	least := math.MaxInt
+	p := x.planner(r, len(r.crashes), func(l *life) bool {
+		if n := l.survivors(x.o.Profile); n < least {
+			least, r.crashes = n, l.crashes()
 		}
-	}
+		return least == 0
+	})
+	_ = p.explore() // it was run before
 	return r
 }
 
 // planner explores the plan of r with at most so many crashes, and calls found
 // for each violation that is of the kind until it returns true.
 func (x *shrinker) planner(r replay, crashes int, found func(*life) (enough bool)) *planner {
-	p := newPlanner(x.subject, x.o, r.plan)
-	p.bounds.nesting = crashes
+	o := x.o
+	o.Nesting = crashes
+	p := newPlanner(x.subject, o, r.plan)
 	p.every = true
 	enough := false
 	p.stop = func() bool { return enough || x.stop.Load() }
@@ -136,7 +146,8 @@ func (x *shrinker) planner(r replay, crashes int, found func(*life) (enough bool
 
 // survivors returns how much must be said to describe the crashes of l and the
 // lives before: the changes that survived or those that did not, whichever are
-// fewer. A crash of which there is no state at hand comes after all others.
+// fewer, and kills. A crash of which there is no state at hand comes after all
+// others.
 func (l *life) survivors(p Profile) int {
 	n := 0
 	for ; l != nil; l = l.up {
@@ -144,6 +155,7 @@ func (l *life) survivors(p Profile) int {
 			return math.MaxInt - 1
 		}
 		if l.kill {
+			n++
 			continue
 		}
 		kept, all := len(l.state.Survivors()), 0

@@ -9,11 +9,12 @@ import (
 // result is what one life came to. Recoveries that read the same share one.
 type result struct {
 	record
-	done   *past // the last past with which it was judged and crashed again, and all was well
-	levels int   // how many further crashes it was put through
-	busy   bool  // these are under way
-	nests  []nest
-	inside tally // what was visited in the first of these levels
+	done   *past  // the last past with which it was judged and all was well
+	calls  uint64 // callsHash
+	tried  int    // it was considered for crashing after this many crashes; MaxInt: never
+	nests  []nest // what its crashes led to, if it is a recovery that was crashed
+	busy   bool   // they are under way
+	inside tally  // what was visited at them
 }
 
 // nest is one thing that crashes inside a recovery lead to.

@@ -151,8 +151,10 @@ func openToy(r *faultfs.Run, bugs toyBugs) (*toyStore, error) {
 		if err := s.forget(); err != nil {
 			return nil, err
 		}
-	case bugs.serveUnsynced, bugs.noCut:
+	case bugs.serveUnsynced:
 		return s, nil
+	case bugs.noCut:
+		return s, errors.Join(s.file.Sync(), vfs.SyncDir(s.fs, "/"))
 	}
 	if err := s.create(s.segment + 1); err != nil || len(s.log) == 0 {
 		return s, err
