@@ -263,8 +263,9 @@ func (d *Disk) free(n *node) {
 // setName changes what callers see under a name, and remembers it.
 func (d *Disk) setName(dir *node, name string, n *node, group int) {
 	if old := dir.entries[name]; old != nil {
-		old.links--
-		d.free(old)
+		if old.links--; old.links == 0 {
+			d.free(old)
+		}
 	}
 	if n == nil {
 		delete(dir.entries, name)

@@ -174,9 +174,11 @@ func (n *node) sectorsAt(k int, s *shape, chosen chooser) []*sector {
 	}
 	list := make([]*sector, min(max(last, len(n.base.sectors)), sectorsOf(s.size)))
 	for i := range list {
-		if _, touched := n.data[i]; touched || len(s.cuts) > 0 || int64(i+1)*SectorBytes > s.size {
+		_, touched := n.data[i]
+		switch {
+		case touched || len(s.cuts) > 0 || int64(i+1)*SectorBytes > s.size:
 			list[i] = n.compose(i, k, s, chosen).filled(i, s.size, nil)
-		} else {
+		case i < len(n.base.sectors):
 			list[i] = n.base.sectors[i]
 		}
 	}
