@@ -1,6 +1,7 @@
 package faultfs_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,11 +48,12 @@ type toyStore struct {
 const toyHeader = 4 + 4 + 8 + 8
 
 // toySubject explores a toyStore. Its words append a small record, one of
-// several sectors, one whose first sync fails, or begin a segment.
+// several sectors, one whose first sync fails; begin a segment; or write another
+// file that nobody reads or syncs.
 func toySubject(bugs toyBugs) faultfs.Subject {
 	return faultfs.Subject{
 		Name:  "toy",
-		Words: []string{"set", "big", "bad", "roll"},
+		Words: []string{"set", "big", "bad", "roll", "scratch"},
 		Load: func(r *faultfs.Run, plan []string) error {
 			s, err := openToy(r, bugs)
 			if err != nil {
@@ -230,6 +232,8 @@ func (s *toyStore) do(r *faultfs.Run, word string) error {
 	switch word {
 	case "roll":
 		return s.create(s.segment + 1)
+	case "scratch":
+		return afero.WriteFile(s.fs, "/scratch", bytes.Repeat([]byte("scratch"), 900), 0o666)
 	case "big":
 		return s.append(r, 0, 1200)
 	case "bad":
@@ -239,12 +243,12 @@ func (s *toyStore) do(r *faultfs.Run, word string) error {
 }
 
 // append adds a record of so many bytes whose identity is its number and base.
-func (s *toyStore) append(r *faultfs.Run, base, bytes int) error {
+func (s *toyStore) append(r *faultfs.Run, base, length int) error {
 	id := base + len(s.ids) + 1
 	if s.bugs.random != nil {
-		bytes += s.bugs.random()
+		length += s.bugs.random()
 	}
-	b := make([]byte, toyHeader+bytes)
+	b := make([]byte, toyHeader+length)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(s.ids)+1))
 	binary.LittleEndian.PutUint64(b[16:], uint64(id))
