@@ -32,7 +32,7 @@ func TestExploreFindsBugs(t *testing.T) {
 	for _, b := range toyBreaks {
 		t.Run(b.name, func(t *testing.T) {
 			s := toySubject(b.bugs)
-			got := explore(t, s, faultfs.ExploreOptions{Plans: words(b.plan)})
+			got := explore(t, s, faultfs.ExploreOptions{Plans: plans(b.plan)})
 			require.Len(t, got.Violations, 1)
 			v := got.Violations[0]
 			t.Logf("%+v", v)

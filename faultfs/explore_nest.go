@@ -36,6 +36,9 @@ func (x *planner) check(l *life, then *past, o *result, fresh *Disk) {
 		return
 	}
 	o.done = then
+	if l.depth+1 >= x.bounds.nesting {
+		return
+	}
 	switch {
 	case o.nests != nil && !known && !o.busy:
 		x.nestKnown(l, then, o)
@@ -58,9 +61,6 @@ func (l *life) remember(o *result) {
 // worthNesting decides whether o, which began with the crash at hand of l, is
 // crashed in turn, and whether it is worth more than others are.
 func (x *planner) worthNesting(l *life, o *result) (worth, strange bool) {
-	if l.depth+1 >= x.bounds.nesting {
-		return false, false
-	}
 	key := callsKey{l.depth, o.calls}
 	strange = !x.calls[key]
 	x.calls[key] = true

@@ -82,6 +82,10 @@ type callsKey struct {
 // does not tell of.
 const recheckEvery = 1024
 
+// reloadEvery is how many plans come to one that is run twice, for the same
+// reason.
+const reloadEvery = 16
+
 // explore runs the plan and crashes it. The error says why it cannot be explored.
 func (x *planner) explore() error {
 	defer x.report()
@@ -92,6 +96,9 @@ func (x *planner) explore() error {
 		return fmt.Errorf("running the plan: %w", err)
 	}
 	l.out = &result{record: rec}
+	if x.seedAt(nil)%reloadEvery == 0 {
+		x.reload(&rec)
+	}
 	if reason := x.judge(l.past, l.out); reason != "" {
 		x.found(nil, reason)
 		return nil
@@ -110,6 +117,17 @@ func (x *planner) explore() error {
 }
 
 func (x *planner) ended() bool { return x.err != nil || x.stop() }
+
+// reload runs the plan again, to see whether that comes to the same.
+func (x *planner) reload(rec *record) {
+	again, err := live(NewDisk(), func(r *Run) error { return x.subject.Load(r, x.plan) })
+	if err == nil {
+		err = sameRecord(rec, &again)
+	}
+	if err != nil {
+		x.err = fmt.Errorf("%s is not deterministic: running the plan again: %w", x.subject.Name, err)
+	}
+}
 
 // report passes on what was counted since it did so last.
 func (x *planner) report() {
