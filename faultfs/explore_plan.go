@@ -28,6 +28,8 @@ type planner struct {
 	calls    map[callsKey]bool // that recoveries have made
 	runs     []int             // recoveries, by the number of crashes before the last
 	lives    []Life            // for judge
+	planSeed uint64
+	nested   uint64 // recoveries that were crashed
 	rechecks uint64
 	err      error
 }
@@ -96,7 +98,8 @@ func (x *planner) explore() error {
 		return err
 	}
 	l.out = &result{record: rec}
-	if x.seedAt(nil)%reloadEvery == 0 {
+	x.planSeed = x.seedAt(nil)
+	if x.planSeed%reloadEvery == 0 {
 		x.reload(&rec)
 	}
 	if reason := x.judge(l.past, l.out); reason != "" {
