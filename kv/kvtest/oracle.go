@@ -102,6 +102,10 @@ func (c contents) apply(w *write) contents {
 	return c
 }
 
+func (c contents) same(other contents) bool {
+	return slices.EqualFunc(c, other, func(a, b entry) bool { return a.Pair == b.Pair })
+}
+
 func (c contents) holds(pairs []Pair) bool {
 	return slices.EqualFunc(c, pairs, func(e entry, p Pair) bool { return e.Pair == p })
 }
@@ -193,7 +197,7 @@ func (h *history) follow() (all, some []contents) {
 			next = addNew(next, c.apply(w))
 		}
 		all = next
-		some = slices.Clip(some)
+		some = slices.Clone(some)
 		for _, c := range next {
 			some = addNew(some, c)
 		}
@@ -201,12 +205,10 @@ func (h *history) follow() (all, some []contents) {
 	return all, some
 }
 
-// addNew appends c unless it is there: writes of which nothing is left to see
-// must not double what is to be followed.
+// addNew appends c, and drops what looks the same: writes of which nothing is
+// left to see must not double what is to be followed.
 func addNew(list []contents, c contents) []contents {
-	if slices.ContainsFunc(list, func(old contents) bool { return slices.Equal(old, c) }) {
-		return list
-	}
+	list = slices.DeleteFunc(list, func(old contents) bool { return old.same(c) })
 	return append(list, c)
 }
 
