@@ -118,11 +118,9 @@ func TestExploreJudgesKnownRecoveriesWithEveryPast(t *testing.T) {
 		Name: "hand",
 		Load: func(r *faultfs.Run, _ []string) error {
 			write(r.FS())
-			if err := r.FS().Mkdir("/other", 0o777); err != nil {
-				return err
-			}
+			err := errors.Join(r.FS().Mkdir("/other", 0o777), vfs.SyncDir(r.FS(), "/"))
 			r.Note("promised")
-			return nil
+			return err
 		},
 		Recover: func(r *faultfs.Run) {
 			b, _ := afero.ReadFile(r.FS(), "/a")
@@ -170,8 +168,8 @@ func TestExploreReportsTheFewestSurvivors(t *testing.T) {
 		},
 		Judge: func(lives []faultfs.Life) error {
 			for _, e := range lives[len(lives)-1].Events {
-				if b := e.([]byte); len(b) > 0 && b[2*faultfs.SectorBytes] == 1 && b[5*faultfs.SectorBytes] == 0 {
-					return errors.New("the third without the sixth")
+				if b := e.([]byte); len(b) > 0 && b[7*faultfs.SectorBytes] == 1 && b[0] == 0 {
+					return errors.New("the last without the first")
 				}
 			}
 			return nil
@@ -180,7 +178,7 @@ func TestExploreReportsTheFewestSurvivors(t *testing.T) {
 	got := explore(t, s, faultfs.ExploreOptions{})
 	require.Len(t, got.Violations, 1)
 	require.Len(t, got.Violations[0].Crashes, 1)
-	require.Equal(t, []string{"data /a 1024+512 written"}, got.Violations[0].Crashes[0].Survivors)
+	require.Equal(t, []string{"data /a 3584+512 written"}, got.Violations[0].Crashes[0].Survivors)
 }
 
 // Violations of one kind count once, whatever their numbers are.
