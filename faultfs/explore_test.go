@@ -69,6 +69,22 @@ func TestExploreCountsTheSameEveryTime(t *testing.T) {
 	require.Less(t, one.EqualRead, one.Unique)
 }
 
+// The bounds hold for each crash point, whatever is legal there.
+func TestExploreBounds(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 7} {
+		o := faultfs.ExploreOptions{Plans: plans("big big scratch"), StatesPerPoint: n, NestedPerPoint: n}
+		got := explore(t, toySubject(toyBugs{}), o)
+		require.LessOrEqual(t, got.Visited-got.Killed, got.Points*uint64(n))
+		require.Greater(t, got.Legal, got.Points*uint64(n))
+
+		o.Nesting = 1
+		flat := explore(t, toySubject(toyBugs{}), o)
+		require.Zero(t, flat.Nested)
+		require.Less(t, flat.Points, got.Points)
+		require.Less(t, got.Recoveries, 3*flat.Recoveries+30, "nesting costs about as much as the rest")
+	}
+}
+
 // On a store that writes nothing all counts can be worked out by hand.
 func TestExploreCounts(t *testing.T) {
 	s := faultfs.Subject{
@@ -234,6 +250,19 @@ func TestExploreRefusesSubjectsThatAreNotDeterministic(t *testing.T) {
 			require.ErrorContains(t, err, "toy is not deterministic")
 		})
 	}
+}
+
+// What was proved equal by its reads is run again now and then.
+func TestExploreChecksWhatItHasProved(t *testing.T) {
+	s := toySubject(toyBugs{})
+	n := 0
+	s.Recover = func(r *faultfs.Run) {
+		n++
+		r.Note(n)
+	}
+	s.Judge = func([]faultfs.Life) error { return nil }
+	_, err := faultfs.Explore(t.Context(), s, faultfs.ExploreOptions{Plans: plans("scratch"), Workers: 1, Nesting: 1})
+	require.ErrorContains(t, err, "recovery from contents that are equal to it: event 0 was once 1 and once ")
 }
 
 // A violation that does not come back is no violation but a subject that is not
