@@ -36,8 +36,8 @@ var toyBreaks = map[string]toyBreak{
 	"FailedSyncIsRetried":   {toyBugs{retrySync: true}, "set big bad roll set", "bad", "record 1 is lost", 1, false, onAll},
 	"AcknowledgedBefore":    {toyBugs{ackEarly: true}, "roll set set", "set", "record 1 is lost", 1, false, onAll},
 	"TornTailIsNotCut":      {toyBugs{noCut: true}, "set big set", "set", "record 1001 is lost", 2, false, onWeak},
-	"ServedFromCache":       {toyBugs{serveUnsynced: true}, "set roll big", "-", "record 1001 is lost", 2, true, onWeak},
-	"SecondRecoveryLoses":   {toyBugs{secondLoses: true}, "set set roll", "-", "record 1001 is lost", 2, false, onAll},
+	"ServedFromCache":       {toyBugs{serveUnsynced: true}, "set roll big", "(-|set)", "is lost", 2, true, onWeak},
+	"SecondRecoveryLoses":   {toyBugs{secondLoses: true}, "set set roll", "(-|set)", "is lost", 2, false, onAll},
 	"RecoveryPanics":        {toyBugs{panics: true}, "set roll set", "set", "panic: 44 bytes too many (in faultfs_test.(*toyStore).load", 1, false, onWeak},
 }
 
@@ -171,8 +171,8 @@ func TestReplayOfWhatWentWell(t *testing.T) {
 
 func TestReplayRefusesBadLines(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                        "want subject/profile/words/point.state",
-		"toy/weak":                "want subject/profile/words/point.state",
+		"":                        "want subject/profile/words, and /point.state",
+		"toy/weak":                "want subject/profile/words, and /point.state",
 		"kv/weak/set":             `subject "kv": this is "toy"`,
 		"toy/fat/set":             `profile "fat"`,
 		"toy/weak/":               `word ""`,
