@@ -318,7 +318,7 @@ func (d *Disk) rebuild(k int) {
 		}
 		v := n.at(k)
 		s := v.shape(everything)
-		n.size, n.sectors, n.shared = s.size, v.contents(&s, everything), false
+		n.size, n.sectors, n.shared = s.size, v.contents(&s, everything), true
 	}
 	for i := range d.names {
 		if c := &d.names[i]; c.survives(k) && c.seq > c.dir.at(k).base.seq {

@@ -258,6 +258,23 @@ func TestKilledThenPowerCut(t *testing.T) {
 	require.EqualValues(t, 1, n)
 }
 
+// TestKilledSharesNothingThatItWritesTo: what happens after a kill changes neither
+// what the disk before it may leave nor what was on it at the kill.
+func TestKilledSharesNothingThatItWritesTo(t *testing.T) {
+	w := newTwins(t)
+	w.durable("f", 2*SectorBytes)
+	k := w.d.Points()
+	before := treeText(t, w.d.Space(k, Weak).Everything().Disk())
+	killed := w.d.Killed(k)
+	f, err := killed.OpenFile("f", os.O_RDWR, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("overwritten"), SectorBytes)
+	require.NoError(t, err)
+	require.Equal(t, before, treeText(t, w.d.Space(k, Weak).Everything().Disk()))
+	require.Equal(t, before, treeText(t, killed.Space(0, Weak).Everything().Disk()))
+	require.NotEqual(t, before, treeText(t, killed))
+}
+
 func TestHistoryDoesNotChange(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 2))

@@ -44,8 +44,9 @@ type grammar struct {
 
 	Check checkCmd `cmd:"" group:"data" help:"Read a store that is not in use, and say what in it is damaged."`
 
-	Chaos chaosCmd `cmd:"" group:"proof" help:"Kill a server under load, again and again, and check that nothing acknowledged is lost."`
-	Bench benchCmd `cmd:"" group:"proof" help:"Measure a server, or the storage engine."`
+	Chaos   chaosCmd   `cmd:"" group:"proof" help:"Kill a server under load, again and again, and check that nothing acknowledged is lost."`
+	Explore exploreCmd `cmd:"" group:"proof" help:"Crash a store in memory in every legal way, and hold what it says against what it promised."`
+	Bench   benchCmd   `cmd:"" group:"proof" help:"Measure a server, or the storage engine."`
 
 	Version versionCmd `cmd:"" group:"other" help:"Print the version of this program and of its protocol."`
 }

@@ -29,6 +29,7 @@ var ExitCodes = []struct {
 }{
 	{errUsage, exitUsage},
 	{errLoss, exitDamage},
+	{errBroken, exitDamage},
 	{client.ErrOutcomeUnknown, exitOutcomeUnknown},
 	{client.ErrConnect, exitConnect},
 	{client.ErrDamaged, exitDamage},

@@ -27,6 +27,7 @@ func TestExitCodes(t *testing.T) {
 		{&client.Error{Outcome: client.Failed, Status: 50, Err: errors.New("damaged")}, 6},
 		{&kv.DamageError{File: "000001.seg"}, 6},
 		{errLoss, 6},
+		{errBroken, 6},
 		{kv.ErrLocked, 7},
 		{kv.ErrFenced, 8},
 		{&client.Error{Outcome: client.Failed, Status: 49, Err: errors.New("fenced")}, 8},
@@ -78,7 +79,7 @@ func TestUsageErrorsExitTwoAndSayWhatIsWrong(t *testing.T) {
 
 // Every command explains itself, and says by which variable each of its flags can be given.
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "check", "chaos", "bench", "bench engine", "bench server", "version"} {
+	for _, command := range []string{"", "serve", "set", "get", "delete", "exists", "keys", "bulk-set", "check", "chaos", "explore", "bench", "bench engine", "bench server", "version"} {
 		args := []string{"--help"}
 		if command != "" {
 			args = append(strings.Fields(command), "--help")

@@ -10,7 +10,7 @@ import (
 
 // open opens the store and notes all that is there, or why it was refused.
 func (l *life) open() {
-	db, err := kv.Open(l.run.FS(), dir, &l.opts)
+	db, err := kv.Open(l.fsys, dir, &l.opts)
 	if err != nil {
 		l.db = nil
 		l.end(Refused{err.Error()})
@@ -90,7 +90,7 @@ func (l *life) holdAgainstGet(pairs []Pair) (wrong string) {
 
 // sizes counts the files of the store.
 func (l *life) sizes(seen *Opened) (wrong string) {
-	d, err := l.run.FS().Open(dir)
+	d, err := l.fsys.Open(dir)
 	if err != nil {
 		return fmt.Sprintf("opening the directory failed: %q", err.Error())
 	}

@@ -21,6 +21,9 @@ type Options struct {
 	// before they are durable. Its interval never passes: what makes writes
 	// durable are the plan's syncs, full segments and the end.
 	Interval bool
+
+	// wrap, if it is not nil, comes between the store and each disk.
+	wrap func(afero.Fs) afero.Fs
 }
 
 // Names of the subjects, which are the first words of replay lines.
@@ -31,7 +34,7 @@ const (
 
 // OptionsFor returns the options of the subject that a replay line is about.
 func OptionsFor(line string) (Options, error) {
-	name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	name, _, _ := strings.Cut(strings.TrimSpace(line), "/")
 	switch name {
 	case nameAlways:
 		return Options{}, nil
@@ -169,13 +172,18 @@ func (i *ids) Read(b []byte) (int, error) {
 // life is one life of the store.
 type life struct {
 	run   *faultfs.Run
+	fsys  afero.Fs // of run
 	opts  kv.Options
 	db    *kv.DB
 	ended bool // nothing more can be done
 }
 
 func (o Options) begin(r *faultfs.Run, firstID uint64) life {
-	return life{run: r, opts: kv.Options{
+	fsys := r.FS()
+	if o.wrap != nil {
+		fsys = o.wrap(fsys)
+	}
+	return life{run: r, fsys: fsys, opts: kv.Options{
 		Sync: o.sync(), SegmentBytes: segmentBytes, BoundEvery: never, Rand: &ids{firstID},
 	}}
 }

@@ -45,8 +45,12 @@ var probeKeys = [2]string{"y", "z"}
 // loader runs one plan.
 type loader struct {
 	life
-	tail int64 // where the next record goes, in the segment that is open
-	num  int   // of writes so far: no two have equal values
+	num int // of writes so far: no two have equal values
+
+	// tail is where the next record goes in the segment that is open, and size
+	// how far that reaches. They only decide how large a value is: were they
+	// wrong, nothing would be judged wrongly.
+	tail, size int64
 }
 
 // set writes a value of so many bytes.
@@ -135,30 +139,34 @@ const (
 )
 
 // write makes a write, reads back what it wrote, and keeps tail where the log of
-// the store has it. The tail only decides how large a value is: were it wrong,
-// nothing would be judged wrongly.
+// the store has it.
 func (l *loader) write(w Issued, do func() error) {
 	segments := l.db.Stats().Segments
 	l.life.write(w, do)
-	if l.db.Stats().Segments > segments {
-		l.tail = segmentHeaderBytes
-	}
+	bytes := int64(0)
 	for _, c := range w.Changes {
-		l.tail += (recordHeaderBytes + int64(len(c.Key)) + int64(c.Value.Bytes) + 7) / 8 * 8
+		bytes += alignUp(recordHeaderBytes+int64(len(c.Key))+int64(c.Value.Bytes), 8)
 		l.read(c.Key)
 	}
+	if l.db.Stats().Segments > segments {
+		l.tail = segmentHeaderBytes
+		l.size = alignUp(max(segmentBytes, segmentHeaderBytes+bytes), segmentBytes)
+	}
+	l.tail += bytes
 }
+
+func alignUp(n, align int64) int64 { return (n + align - 1) / align * align }
 
 // toSectorEnd returns the size of the value with which the next record ends
 // where a sector does.
 func (l *loader) toSectorEnd(key string) int {
 	const shortest = 12 // tells one write from another
-	least := l.tail + recordHeaderBytes + int64(len(key)) + shortest
-	end := (least + faultfs.SectorBytes - 1) / faultfs.SectorBytes * faultfs.SectorBytes
-	if end > segmentBytes { // in the next segment
-		return 2*faultfs.SectorBytes - segmentHeaderBytes - recordHeaderBytes - len(key)
+	header := recordHeaderBytes + int64(len(key))
+	end := alignUp(l.tail+header+shortest, faultfs.SectorBytes)
+	if end > l.size { // it goes to the next segment
+		return int(faultfs.SectorBytes - header)
 	}
-	return int(end - l.tail - recordHeaderBytes - int64(len(key)))
+	return int(end - l.tail - header)
 }
 
 // fill returns a value that begins with head and has no other value's bytes.
