@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	linRounds = flag.Int("linear.rounds", 600, "histories of concurrent callers that are checked")
+	linRounds = flag.Int("linear.rounds", 400, "histories of concurrent callers that are checked")
 	linSeed   = flag.Uint64("linear.seed", 1, "the first of them")
 )
 
@@ -88,10 +88,14 @@ func (r *linRound) powerIsCut() bool {
 	return errors.Is(err, vfs.ErrCrashed)
 }
 
-func (r *linRound) cutPower() {
-	keep := []string{"nothing", "whole", "torn", "zeros", "garbage", "any", "any"}[r.rng.IntN(7)]
-	r.note("power cut, %s", keep)
-	_, _ = r.power.Crash(r.rng.Uint64(), keep)
+// startAgain readies the disk for the next process, with power if it was cut.
+func (r *linRound) startAgain() {
+	if r.powerIsCut() {
+		r.plugIn()
+	} else {
+		r.newProcess()
+	}
+	r.h.restart()
 }
 
 // open opens the store, sometimes with a power cut in the middle of it.
@@ -130,34 +134,46 @@ func (e linEnd) String() string {
 	return [...]string{"cut by a rule", "cut under load", "killed", "closed"}[e]
 }
 
+// linLife is what the seed says about one life.
+type linLife struct {
+	end       linEnd
+	last      int64 // the call at which it ends, unless a rule ends it
+	lookFirst bool  // everybody reads everything before anybody writes
+	keep      string
+	cutSeed   uint64
+	callers   [linClients]*rand.Rand
+}
+
+func (r *linRound) newLife() *linLife {
+	l := &linLife{
+		end:       []linEnd{linCutByRule, linCutByRule, linCutByRule, linCutUnderLoad, linCutUnderLoad, linKilled, linKilled, linClosed}[r.rng.IntN(8)],
+		last:      int64(10 + r.rng.IntN(40)),
+		lookFirst: r.rng.IntN(4) > 0,
+		keep:      []string{"nothing", "whole", "torn", "zeros", "garbage", "any", "any"}[r.rng.IntN(7)],
+		cutSeed:   r.rng.Uint64(),
+	}
+	for i := range l.callers {
+		l.callers[i] = rand.New(rand.NewPCG(r.rng.Uint64(), r.seed))
+	}
+	return l
+}
+
 // live lets callers at the store until its life is over: by a rule that cuts the
 // power, by one of them after some calls, or when all have made their calls.
 func (r *linRound) live(db *DB) {
-	if r.timed {
-		r.inject(fmt.Sprintf("sync|syncdir * delay=%dus", 100+r.rng.IntN(1500)))
-	}
-	if r.rng.IntN(2) == 0 {
-		r.inject(fmt.Sprintf(linFaults[r.rng.IntN(len(linFaults))], 1+r.rng.IntN(6)))
-	}
-	end := []linEnd{linCutByRule, linCutByRule, linCutByRule, linCutUnderLoad, linCutUnderLoad, linKilled, linKilled, linClosed}[r.rng.IntN(8)]
-	if end == linCutByRule {
-		r.inject(r.cutRule(12))
-		r.fs.OnCrash(func(vfs.Lost) { r.h.crash() })
-	}
+	l := r.newLife()
+	r.injectFor(l)
 	var calls atomic.Int64
-	last := int64(10 + r.rng.IntN(40))
-	lookFirst := r.rng.IntN(4) > 0
 	var wg sync.WaitGroup
-	for client := range linClients {
-		rng := rand.New(rand.NewPCG(r.rng.Uint64(), r.seed))
+	for client, rng := range l.callers {
 		wg.Go(func() {
-			if lookFirst && !r.look(db, client, client%linGroups) {
+			if l.lookFirst && !r.look(db, client, client%linGroups) {
 				return
 			}
 			for range 20 {
 				r.pause(rng, client)
-				if calls.Add(1) == last && end != linCutByRule {
-					r.end(db, end)
+				if calls.Add(1) == l.last && l.end != linCutByRule {
+					r.finish(db, l)
 				}
 				if !r.call(db, rng, client) {
 					return
@@ -173,25 +189,34 @@ func (r *linRound) live(db *DB) {
 	}
 	wg.Wait()
 	if !r.h.isOver() {
-		if end == linCutByRule {
-			end = linCutUnderLoad
-		}
-		r.end(db, end)
+		r.finish(db, l)
 	}
-	r.stats[end.String()]++
+	r.stats[l.end.String()]++
 	abandon(db)
-	if r.powerIsCut() {
-		r.plugIn()
-	} else {
-		r.newProcess()
-	}
-	r.h.restart()
+	r.startAgain()
 }
 
-// end ends the life. It is over once this has returned.
-func (r *linRound) end(db *DB, how linEnd) {
-	r.note("%v", how)
-	switch how {
+// injectFor sets the rules of a life.
+func (r *linRound) injectFor(l *linLife) {
+	if r.timed {
+		r.inject(fmt.Sprintf("sync|syncdir * delay=%dus", 100+r.rng.IntN(1500)))
+	}
+	if r.rng.IntN(2) == 0 {
+		r.inject(fmt.Sprintf(linFaults[r.rng.IntN(len(linFaults))], 1+r.rng.IntN(6)))
+	}
+	if l.end == linCutByRule {
+		r.inject(r.cutRule(12))
+		r.fs.OnCrash(func(vfs.Lost) { r.h.crash() })
+	}
+}
+
+// finish ends the life, which is over once this has returned.
+func (r *linRound) finish(db *DB, l *linLife) {
+	if l.end == linCutByRule {
+		l.end = linCutUnderLoad // the rule did not strike
+	}
+	r.note("%v, %s", l.end, l.keep)
+	switch l.end {
 	case linKilled:
 		abandon(db)
 	case linClosed:
@@ -199,7 +224,7 @@ func (r *linRound) end(db *DB, how linEnd) {
 		r.h.call(all)
 		r.h.returned(all, linOutcomeOf(db.Close()))
 	default:
-		r.cutPower()
+		_, _ = r.power.Crash(l.cutSeed, l.keep) // whatever it could not keep is lost
 	}
 	r.h.crash()
 }
@@ -211,93 +236,6 @@ func (r *linRound) pause(rng *rand.Rand, client int) {
 	if r.timed {
 		time.Sleep(time.Duration(rng.IntN(150)*linClients+client) * time.Microsecond)
 	}
-}
-
-func linKeyName(group, key int) []byte { return fmt.Appendf(nil, "g%d-%d", group, key) }
-
-// call makes a random call. It reports false once the life is over.
-func (r *linRound) call(db *DB, rng *rand.Rand, client int) bool {
-	op := &linOp{client: client, group: rng.IntN(linGroups)}
-	key := rng.IntN(linKeys)
-	op.keys[key] = true
-	switch n := rng.IntN(20); {
-	case n < 6:
-		return r.get(db, op, key)
-	case n < 8:
-		return r.look(db, client, op.group)
-	case n < 9 && r.h.interval:
-		op.kind = linSync
-		return r.do(op, db.Sync)
-	case n < 12: // Delete
-		return r.do(op, func() (err error) {
-			op.existed, err = db.Delete(linKeyName(op.group, key))
-			return err
-		})
-	case n < 15:
-		op.keys = [linKeys]bool{true, true, rng.IntN(2) == 0}
-		if rng.IntN(4) > 0 {
-			op.value = int(r.values.Add(1))
-		}
-		return r.do(op, func() error { return db.Apply(op.batch(rng)) })
-	}
-	op.value = int(r.values.Add(1))
-	value := op.bytes(rng)
-	return r.do(op, func() error { return db.Set(linKeyName(op.group, key), value) })
-}
-
-// do makes one call and notes when it was called, when it returned and how.
-func (r *linRound) do(op *linOp, call func() error) bool {
-	if !r.h.call(op) {
-		return false
-	}
-	r.h.returned(op, linOutcomeOf(call()))
-	return true
-}
-
-func (op *linOp) bytes(rng *rand.Rand) []byte {
-	size := []int{0, 10, 300, 1000, 3000}[rng.IntN(5)]
-	return fmt.Appendf(nil, "%d|%s", op.value, strings.Repeat("v", size))
-}
-
-func (op *linOp) batch(rng *rand.Rand) *Batch {
-	b := new(Batch)
-	for k, has := range op.keys {
-		switch {
-		case has && op.value == 0:
-			b.Delete(linKeyName(op.group, k))
-		case has:
-			b.Set(linKeyName(op.group, k), op.bytes(rng))
-		}
-	}
-	return b
-}
-
-func (r *linRound) get(db *DB, op *linOp, key int) bool {
-	op.kind = linRead
-	return r.do(op, func() error {
-		value, err := db.Get(linKeyName(op.group, key))
-		switch {
-		case err == nil:
-			op.got[key] = attackNumber(value)
-		case errors.Is(err, ErrNotFound):
-			err = nil
-		}
-		return err
-	})
-}
-
-// look reads a whole group at one moment.
-func (r *linRound) look(db *DB, client, group int) bool {
-	op := &linOp{client: client, kind: linRead, group: group, keys: [linKeys]bool{true, true, true}}
-	return r.do(op, func() error {
-		for p, err := range db.Scan(ScanOptions{Prefix: fmt.Appendf(nil, "g%d-", group)}) {
-			if err != nil {
-				return err
-			}
-			op.got[p.Key[len(p.Key)-1]-'0'] = attackNumber(p.Value)
-		}
-		return nil
-	})
 }
 
 // run makes one history, and checks it.
