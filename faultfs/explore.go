@@ -1,23 +1,9 @@
 package faultfs
 
 import (
-	"context"
 	"iter"
 	"time"
-
-	"github.com/spf13/afero"
 )
-
-// Event is something that happened in a life and that the oracle must know of: a
-// write that was issued, acknowledged or refused, a value that was seen. The
-// explorer does not look into it.
-type Event any
-
-// Life is what happened between two crashes, or since the last one.
-type Life struct {
-	Events  []Event
-	Crashed bool // the last life of a history has come to its end
-}
 
 // Subject is the system under exploration. All of it must be deterministic: the
 // same plan, or the same content of the disk, gives the same calls and events.
@@ -40,23 +26,6 @@ type Subject struct {
 	// keep or change lives. It may be called concurrently.
 	Judge func(lives []Life) error
 }
-
-// Run is one life of a subject on one disk.
-type Run struct{ disk *Disk }
-
-// FS returns the disk.
-func (r *Run) FS() afero.Fs { return r.disk }
-
-// Note puts an event at the current point of the history: a crash at a later
-// point comes after it, one at an earlier point before.
-func (r *Run) Note(e Event) { panic("todo") }
-
-// Step says that the next word of the plan begins. It lets the explorer crash
-// only in what a plan adds to the one that it continues.
-func (r *Run) Step() { panic("todo") }
-
-// PowerOff ends the life: nothing that the subject does from now on counts.
-func (r *Run) PowerOff() { panic("todo") }
 
 // ExploreOptions bound an exploration. The zero value of each field is good.
 type ExploreOptions struct {
@@ -102,28 +71,32 @@ type Exploration struct {
 	Violations []Violation   `json:"violations"`
 }
 
-// Violation is a legal crash after which a promise was broken.
+// StatesPerSecond is the number of states visited by the clock.
+func (e Exploration) StatesPerSecond() float64 {
+	return float64(e.Visited) / max(e.Elapsed, 1).Seconds()
+}
+
+// Violation is a legal crash, or series of crashes, after which a promise was
+// broken.
 type Violation struct {
 	// Replay is the line from which [Replay] makes it happen again, shrunk.
 	Replay string `json:"replay"`
 	// Found is the line as it was before shrinking.
-	Found string   `json:"found"`
-	Plan  []string `json:"plan"` // shrunk
-	// Calls are the calls of the last life that crashed which made pending changes
-	// that the failure needs; Survivors what the crash left of them.
-	Calls     []string  `json:"calls"`
-	Survivors []string  `json:"survivors"`
-	Reason    string    `json:"reason"`   // what the oracle said
-	Profiles  []Profile `json:"profiles"` // on which it can happen
+	Found   string   `json:"found"`
+	Plan    []string `json:"plan"`    // shrunk
+	Crashes []Crash  `json:"crashes"` // of the load first, then of the recoveries; empty: none was needed
+	Reason  string   `json:"reason"`  // what the oracle said
+	// Profiles are those on which it can happen: of the one that was explored and
+	// the stronger ones.
+	Profiles []Profile `json:"profiles"`
 }
 
-// Explore runs every plan, crashes it after every call, starts the subject on
-// the legal states of the disk, crashes that again, and asks the oracle. It
-// returns early with what it has when ctx ends, which is not an error. Its error
-// means that it could not explore: a plan that cannot be run, or a subject that
-// does something else when it is run again.
-func Explore(ctx context.Context, s Subject, o ExploreOptions) (Exploration, error) { panic("todo") }
-
-// Replay makes one crash, or one series of nested crashes, happen again.
-// The violation is nil if everything went as promised.
-func Replay(s Subject, line string) (*Violation, error) { panic("todo") }
+// Crash is how one life of a violation ended.
+type Crash struct {
+	Point int  `json:"point"`
+	Kill  bool `json:"kill"` // of the process alone; else of the machine
+	// Calls are the calls of this life that had made changes which were pending
+	// when it ended, and Survivors what the crash left of these.
+	Calls     []string `json:"calls"`
+	Survivors []string `json:"survivors"`
+}

@@ -54,6 +54,15 @@ func TestRulesOverVolatile(t *testing.T) {
 	faultfstest.Test(t, newFS(inMemory).over(volatile).over(rules))
 }
 
+func remembering(*testing.T) (afero.Fs, string) { return faultfs.NewDisk(), "/" }
+
+func afterCrash(crashed afero.Fs) afero.Fs { return crashed.(*faultfs.Disk).After() }
+
+func TestDisk(t *testing.T) {
+	faultfstest.Test(t, remembering, faultfstest.Reopen(afterCrash))
+}
+func TestRulesOverDisk(t *testing.T) { faultfstest.Test(t, newFS(remembering).over(rules)) }
+
 // What afero's own file system in memory does otherwise.
 var memoryDiffers = map[string]string{
 	"read past the end":             "beyond the end it says io.ErrUnexpectedEOF",
