@@ -22,11 +22,30 @@ import (
 )
 
 var (
-	linRounds = flag.Int("linear.rounds", 400, "histories of concurrent callers that are checked")
+	linRounds = flag.Int("linear.rounds", 0, "histories of concurrent callers that are checked; 0: 400, or 80 with -race")
 	linSeed   = flag.Uint64("linear.seed", 1, "the first of them")
 )
 
 const linClients = 4
+
+// linDisk is a disk that can lose its power.
+type linDisk interface {
+	afero.Fs
+	vfs.Crasher
+}
+
+// volatileOn makes a new volatile layer over one base after every power cut.
+func volatileOn(base afero.Fs) func(linDisk) linDisk {
+	return func(linDisk) linDisk { return faultfs.NewVolatile(base, faultfs.VolatileOptions{}) }
+}
+
+// rememberingDisk is a faultfs.Disk, and after a cut one of its legal contents.
+func rememberingDisk(cut linDisk) linDisk {
+	if cut == nil {
+		return faultfs.NewDisk()
+	}
+	return cut.(*faultfs.Disk).After()
+}
 
 // linRound is one history: callers of a store through several lives.
 type linRound struct {
@@ -34,8 +53,8 @@ type linRound struct {
 	rng    *rand.Rand
 	opts   Options
 	timed  bool // in a bubble of testing/synctest: pauses and syncs take fake time
-	base   afero.Fs
-	power  *faultfs.Volatile
+	disk   linDisk
+	renew  func(cut linDisk) linDisk // what a power cut has left; nil: the first disk
 	fs     *faultfs.FS
 	h      linHistory
 	values atomic.Int64
@@ -76,21 +95,21 @@ func (r *linRound) cutRule(reach int) string {
 
 // plugIn gives the store a disk with power, and without faults.
 func (r *linRound) plugIn() {
-	r.power = faultfs.NewVolatile(r.base, faultfs.VolatileOptions{})
+	r.disk = r.renew(r.disk)
 	r.newProcess()
 }
 
 // newProcess leaves the rules behind, and keeps the disk and its cache.
-func (r *linRound) newProcess() { r.fs = faultfs.New(r.power) }
+func (r *linRound) newProcess() { r.fs = faultfs.New(r.disk) }
 
-func (r *linRound) powerIsCut() bool {
-	_, err := r.power.Stat("/")
+func (r *linRound) isCut() bool {
+	_, err := r.disk.Stat("/")
 	return errors.Is(err, vfs.ErrCrashed)
 }
 
 // startAgain readies the disk for the next process, with power if it was cut.
 func (r *linRound) startAgain() {
-	if r.powerIsCut() {
+	if r.isCut() {
 		r.plugIn()
 	} else {
 		r.newProcess()
@@ -107,7 +126,7 @@ func (r *linRound) open() (*DB, error) {
 		db, err := Open(r.fs, dir, &r.opts)
 		r.note("open: %v", err)
 		switch {
-		case err == nil && !r.powerIsCut():
+		case err == nil && !r.isCut():
 			r.fs.Heal()
 			return db, nil
 		case err == nil:
@@ -224,7 +243,7 @@ func (r *linRound) finish(db *DB, l *linLife) {
 		r.h.call(all)
 		r.h.returned(all, linOutcomeOf(db.Close()))
 	default:
-		_, _ = r.power.Crash(l.cutSeed, l.keep) // whatever it could not keep is lost
+		_, _ = r.disk.Crash(l.cutSeed, l.keep) // whatever it could not keep is lost
 	}
 	r.h.crash()
 }
@@ -262,8 +281,8 @@ func (r *linRound) run(save func(porcupine.Model, porcupine.LinearizationInfo)) 
 	return r.h.check(save)
 }
 
-func newLinRound(seed uint64, base afero.Fs, stats map[string]int) *linRound {
-	r := &linRound{seed: seed, rng: rand.New(rand.NewPCG(seed, 11)), base: base, stats: stats}
+func newLinRound(seed uint64, renew func(linDisk) linDisk, stats map[string]int) *linRound {
+	r := &linRound{seed: seed, rng: rand.New(rand.NewPCG(seed, 11)), renew: renew, stats: stats}
 	r.opts = Options{
 		SegmentBytes: []int64{4 << 10, 16 << 10, 256 << 10}[r.rng.IntN(3)],
 		boundEvery:   []time.Duration{time.Millisecond, time.Hour}[r.rng.IntN(2)],
@@ -283,30 +302,40 @@ func newLinRound(seed uint64, base afero.Fs, stats map[string]int) *linRound {
 // store would have shown to one caller at a time, crashes or not; the page
 // above linGroups says what that means.
 //
-// Three histories in four run in a bubble of testing/synctest, where pauses,
-// syncs and the timers of the store take fake time: the seed alone decides
-// what overlaps. The rest run as the scheduler likes, one in sixteen on a real
-// directory.
+// Half of the disks are a faultfs.Disk, the others a volatile layer, some over a
+// real directory. Two histories in three run in a bubble of testing/synctest,
+// where pauses, syncs and the timers of the store take fake time: the seed
+// decides what overlaps. The rest run as the scheduler likes.
 //
 //	go test -race ./kv -run TestLinearizable -linear.rounds 20000 -linear.seed 1
 //	go test ./kv -run TestLinearizable -linear.rounds 1 -linear.seed N -artifacts  # keeps the picture
 func TestLinearizable(t *testing.T) {
 	stats := map[string]int{}
 	var errs []error
-	for i := range *linRounds {
+	rounds := *linRounds
+	switch {
+	case rounds == 0 && raceEnabled:
+		rounds = 80
+	case rounds == 0:
+		rounds = 400
+	}
+	for i := range rounds {
 		seed := *linSeed + uint64(i)
-		var base afero.Fs = afero.NewMemMapFs()
-		if seed%16 == 0 {
-			base = afero.NewBasePathFs(afero.NewOsFs(), t.TempDir())
+		renew := rememberingDisk
+		switch {
+		case seed%16 == 0:
+			renew = volatileOn(afero.NewBasePathFs(afero.NewOsFs(), t.TempDir()))
+		case seed%2 == 0:
+			renew = volatileOn(afero.NewMemMapFs())
 		}
-		r := newLinRound(seed, base, stats)
+		r := newLinRound(seed, renew, stats)
 		save := func(m porcupine.Model, info porcupine.LinearizationInfo) {
 			path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("linearizability-%d.html", seed))
 			require.NoError(t, porcupine.VisualizePath(m, info, path))
 			r.note("picture: %s", path)
 		}
 		var err error
-		if seed%4 == 0 {
+		if seed%4 == 0 || seed%16 == 3 {
 			err = r.run(save)
 		} else {
 			r.timed = true
@@ -319,7 +348,7 @@ func TestLinearizable(t *testing.T) {
 	}
 	t.Log(stats)
 	require.NoError(t, errors.Join(errs...))
-	if *linRounds < 100 {
+	if rounds < 80 {
 		return
 	}
 	for _, must := range []string{"write ok", "write failed", "write unknown", "cut by a rule", "cut under load", "killed", "closed", "cut in Open"} {
