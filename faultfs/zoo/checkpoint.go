@@ -15,21 +15,30 @@ import (
 // content; it is called by a number and stays.
 type checkpointed struct {
 	*logStore
-	fs     afero.Fs
-	number int // of the newest checkpoint
-	writes int // since it
-	reset  func(s *checkpointed) error
+	fs       afero.Fs
+	number   int  // of the newest checkpoint
+	numbered bool // records belong to the log after one checkpoint
+	writes   int  // since the checkpoint
+	reset    func(s *checkpointed) error
 }
 
 // checkpointEvery is so small that plans of three words have one.
 const checkpointEvery = 2
 
 // checkpointRight makes the checkpoint durable, name and all, before it empties
-// the log. A crash between the two finds both, and making the same changes again,
-// in the same order, does no harm. It is right.
+// the log, and puts the number of the checkpoint into the checksums of the
+// records that follow. It is right.
 func checkpointRight(fsys afero.Fs) (Store, error) {
-	return openCheckpointed(fsys, func(s *checkpointed) error {
-		s.end = 0
+	return openCheckpointed(fsys, true, func(s *checkpointed) error {
+		return errors.Join(syncDir(fsys, "/"), s.f.Truncate(0), s.f.Sync())
+	})
+}
+
+// checkpointAnonymous has records that fit into every log. The space that the
+// log has given back it gets again, and a record whose bytes were not written yet
+// is an old one, as good as any.
+func checkpointAnonymous(fsys afero.Fs) (Store, error) {
+	return openCheckpointed(fsys, false, func(s *checkpointed) error {
 		return errors.Join(syncDir(fsys, "/"), s.f.Truncate(0), s.f.Sync())
 	})
 }
@@ -37,56 +46,60 @@ func checkpointRight(fsys afero.Fs) (Store, error) {
 // checkpointTooEager believes that a file which is synced is there. Its log may
 // be empty before the checkpoint has its name.
 func checkpointTooEager(fsys afero.Fs) (Store, error) {
-	return openCheckpointed(fsys, func(s *checkpointed) error {
-		s.end = 0
+	return openCheckpointed(fsys, true, func(s *checkpointed) error {
 		return errors.Join(s.f.Truncate(0), s.f.Sync(), syncDir(fsys, "/"))
 	})
 }
 
 // logUsedAgain writes over the old log instead of emptying it, which saves the
 // changes of the size. Behind the newest record there is an old one, as good as
-// any, and recovery makes that change again. A kill is enough; the records would
-// need numbers.
+// any, and recovery makes that change again. A kill is enough.
 func logUsedAgain(fsys afero.Fs) (Store, error) {
-	return openCheckpointed(fsys, func(s *checkpointed) error {
-		s.end = 0
-		return syncDir(fsys, "/")
-	})
+	return openCheckpointed(fsys, false, func(*checkpointed) error { return syncDir(fsys, "/") })
 }
 
-func openCheckpointed(fsys afero.Fs, reset func(*checkpointed) error) (Store, error) {
-	log, err := openLogRight(fsys)
+func openCheckpointed(fsys afero.Fs, numbered bool, reset func(*checkpointed) error) (Store, error) {
+	s := &checkpointed{fs: fsys, numbered: numbered, reset: reset}
+	all, seed, err := s.readCheckpoints()
 	if err != nil {
 		return nil, err
 	}
-	s := &checkpointed{logStore: log, fs: fsys, reset: reset}
-	s.put = s.appendAndSync
-	if err := s.readCheckpoints(); err != nil {
-		return nil, errors.Join(err, log.f.Close())
+	if s.logStore, err = openLogRight(fsys, all, seed); err != nil {
+		return nil, err
 	}
+	s.put = s.appendAndSync
 	return s, nil
 }
 
-// readCheckpoints makes the changes of the log on top of the newest checkpoint
-// that is whole.
-func (s *checkpointed) readCheckpoints() error {
+// readCheckpoints returns the newest checkpoint that is whole, and makes it
+// durable before the log is cut that it stands for.
+func (s *checkpointed) readCheckpoints() (all contents, seed uint32, err error) {
+	all = contents{}
 	for {
-		b, err := afero.ReadFile(s.fs, s.name(s.number+1))
+		name := s.name(s.number + 1)
+		b, err := afero.ReadFile(s.fs, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			break
+			return all, seed, syncDir(s.fs, "/")
 		}
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
 		s.number++
-		all := contents{}
-		if len(b) > 4 && crc32.ChecksumIEEE(b[4:]) == le.Uint32(b) && json.Unmarshal(b[4:], &all) == nil {
-			s.contents = all
+		newer := contents{}
+		if len(b) > 4 && crc32.ChecksumIEEE(b[4:]) == le.Uint32(b) && json.Unmarshal(b[4:], &newer) == nil {
+			if err := syncFile(s.fs, name); err != nil {
+				return nil, 0, err
+			}
+			all, seed = newer, s.newSeed()
 		}
 	}
-	log, err := afero.ReadFile(s.fs, logName)
-	s.replay(log)
-	return err
+}
+
+func (s *checkpointed) newSeed() uint32 {
+	if !s.numbered {
+		return 0
+	}
+	return uint32(s.number)
 }
 
 func (s *checkpointed) name(number int) string { return fmt.Sprintf("/checkpoint%d", number) }
@@ -112,5 +125,6 @@ func (s *checkpointed) Write(c Change) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	s.end, s.seed = 0, s.newSeed()
 	return s.reset(s)
 }

@@ -72,7 +72,7 @@ func (s headerLog) load(fsys afero.Fs) error {
 		return fmt.Errorf("the header says %d bytes, and there are %d", length, have)
 	}
 	log := b[headerBytes : headerBytes+length]
-	if end := s.replay(log); end < length {
+	if end := s.replay(log, 0); end < length {
 		return fmt.Errorf("the record at %d is damaged", end)
 	}
 	s.end = headerBytes + length
@@ -80,7 +80,7 @@ func (s headerLog) load(fsys afero.Fs) error {
 }
 
 func (s headerLog) Write(c Change) error {
-	if err := s.append(record(c)); err != nil {
+	if err := s.append(record(c, 0)); err != nil {
 		return err
 	}
 	if s.between {

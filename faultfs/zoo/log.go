@@ -13,13 +13,14 @@ const logName = "/log"
 // how they open it, and in put.
 type logStore struct {
 	contents
-	f   afero.File
-	end int64 // where the next record goes
-	put func(record []byte) error
+	f    afero.File
+	end  int64  // where the next record goes
+	seed uint32 // of the checksums of records
+	put  func(record []byte) error
 }
 
 func (s *logStore) Write(c Change) error {
-	if err := s.put(record(c)); err != nil {
+	if err := s.put(record(c, s.seed)); err != nil {
 		return err
 	}
 	s.apply(c)
@@ -28,9 +29,9 @@ func (s *logStore) Write(c Change) error {
 
 func (s *logStore) Close() error { return s.f.Close() }
 
-// openLog opens the log, or makes it, and replays it. size is that of the file,
-// of which end may be short.
-func openLog(fsys afero.Fs) (s *logStore, size int64, err error) {
+// openLog opens the log, or makes it, and makes its changes on top of all. size is
+// that of the file, of which end may be short.
+func openLog(fsys afero.Fs, all contents, seed uint32) (s *logStore, size int64, err error) {
 	f, err := fsys.OpenFile(logName, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, 0, err
@@ -39,16 +40,16 @@ func openLog(fsys afero.Fs) (s *logStore, size int64, err error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	s = &logStore{contents: contents{}, f: f}
-	s.end = s.replay(b)
+	s = &logStore{contents: all, f: f, seed: seed}
+	s.end = s.replay(b, seed)
 	return s, int64(len(b)), nil
 }
 
 // openLogRight opens a log as it has to be: the torn tail is cut, and the cut, the
 // records that were found, and the name are made durable, before anybody reads and before
 // anything is appended.
-func openLogRight(fsys afero.Fs) (*logStore, error) {
-	s, size, err := openLog(fsys)
+func openLogRight(fsys afero.Fs, all contents, seed uint32) (*logStore, error) {
+	s, size, err := openLog(fsys, all, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +75,10 @@ var errBroken = errors.New("a sync has failed, and the log takes no more writes"
 
 // rightLog appends, syncs, and says ok. After a sync that fails it takes no more
 // writes, because what that sync should have made durable never will be. It is
-// right.
+// right as long as no sync fails. If one does, what it left in the cache is found
+// when the store is opened again, synced once more in vain, and shown.
 func rightLog(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func rightLog(fsys afero.Fs) (Store, error) {
 // logTailNotCut stops reading at the torn record and leaves it there, as nobody
 // reads it. It appends behind it, and nobody reads that either.
 func logTailNotCut(fsys afero.Fs) (Store, error) {
-	s, size, err := openLog(fsys)
+	s, size, err := openLog(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func (s *logStore) appendAndSync(b []byte) error {
 // logWithoutDirSync believes that a file which is synced can be found again. Its
 // name is in the directory, which was not synced.
 func logWithoutDirSync(fsys afero.Fs) (Store, error) {
-	s, size, err := openLog(fsys)
+	s, size, err := openLog(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +140,7 @@ func logWithoutDirSync(fsys afero.Fs) (Store, error) {
 // not acknowledged. But it shows it. When the process before was killed, that is
 // in the cache only, and a power cut takes away what was read.
 func logServesTheCache(fsys afero.Fs) (Store, error) {
-	s, size, err := openLog(fsys)
+	s, size, err := openLog(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}

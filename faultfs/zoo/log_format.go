@@ -79,7 +79,7 @@ func trustsTheSize(fsys afero.Fs) (Store, error) {
 		}
 		return Change{string(b[recordHeader:keyEnd]), string(b[keyEnd:n]), b[10] == kindDelete}, n
 	})
-	return formatStore{s, record}, err
+	return formatStore{s, func(c Change) []byte { return record(c, 0) }}, err
 }
 
 // checksOnlyTheValue has a checksum, of the value: it is the value that matters.
@@ -98,7 +98,7 @@ func checksOnlyTheValue(fsys afero.Fs) (Store, error) {
 		return Change{string(b[recordHeader:keyEnd]), string(b[keyEnd:n]), b[10] == kindDelete}, n
 	})
 	return formatStore{s, func(c Change) []byte {
-		b := record(c)
+		b := record(c, 0)
 		le.PutUint32(b, crc32.ChecksumIEEE([]byte(c.Value)))
 		return b
 	}}, err
@@ -119,5 +119,5 @@ func endsWithAMark(fsys afero.Fs) (Store, error) {
 		}
 		return Change{string(b[recordHeader:keyEnd]), string(b[keyEnd:n]), b[10] == kindDelete}, n + len(mark)
 	})
-	return formatStore{s, func(c Change) []byte { return append(record(c), mark...) }}, err
+	return formatStore{s, func(c Change) []byte { return append(record(c, 0), mark...) }}, err
 }

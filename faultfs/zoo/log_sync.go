@@ -13,7 +13,7 @@ import (
 // logClosesInstead believes that a file which is closed is on the disk. Closing
 // hands nothing to the disk.
 func logClosesInstead(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func logClosesInstead(fsys afero.Fs) (Store, error) {
 // logSyncsBehind says ok after the write and syncs "in the background", here with the
 // next write. What was acknowledged last is not durable.
 func logSyncsBehind(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func logSyncsBehind(fsys afero.Fs) (Store, error) {
 // logIgnoresSyncErrors syncs, and does not look at what that returns: what should
 // one do about it?
 func logIgnoresSyncErrors(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func logIgnoresSyncErrors(fsys afero.Fs) (Store, error) {
 // works at once: the first has told the error, and the kernel has marked the
 // pages clean. Nothing is left to write, and nothing was written.
 func logRetriesSync(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func logRetriesSync(fsys afero.Fs) (Store, error) {
 // write, which goes behind the one that failed. On the disk there is a hole in
 // front of it, and recovery stops there.
 func logWritesOn(fsys afero.Fs) (Store, error) {
-	s, err := openLogRight(fsys)
+	s, err := openLogRight(fsys, contents{}, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,9 @@ const (
 	kindDelete = 2
 )
 
-// record encodes one change.
-func record(c Change) []byte {
+// record encodes one change. The checksum begins with seed, which is 0 or says
+// to which log the record belongs.
+func record(c Change, seed uint32) []byte {
 	b := le.AppendUint16(make([]byte, 4), uint16(len(c.Key)))
 	b = le.AppendUint32(b, uint32(len(c.Value)))
 	kind := byte(kindSet)
@@ -30,19 +31,19 @@ func record(c Change) []byte {
 		kind = kindDelete
 	}
 	b = append(append(append(b, kind), c.Key...), c.Value...)
-	le.PutUint32(b, crc32.ChecksumIEEE(b[4:]))
+	le.PutUint32(b, crc32.Update(seed, crc32.IEEETable, b[4:]))
 	return b
 }
 
 // parseRecord returns the record at the start of b and its length, 0 if there is
 // no whole one.
-func parseRecord(b []byte) (c Change, n int) {
+func parseRecord(b []byte, seed uint32) (c Change, n int) {
 	if len(b) < recordHeader {
 		return c, 0
 	}
 	keyEnd := recordHeader + int(le.Uint16(b[4:]))
 	n = keyEnd + int(le.Uint32(b[6:]))
-	if n > len(b) || le.Uint32(b) != crc32.ChecksumIEEE(b[4:n]) {
+	if n > len(b) || le.Uint32(b) != crc32.Update(seed, crc32.IEEETable, b[4:n]) {
 		return c, 0
 	}
 	return Change{string(b[recordHeader:keyEnd]), string(b[keyEnd:n]), b[10] == kindDelete}, n
@@ -50,9 +51,9 @@ func parseRecord(b []byte) (c Change, n int) {
 
 // replay makes all changes of a log up to the first record that is not whole, and
 // returns where that is.
-func (c contents) replay(log []byte) (end int64) {
+func (c contents) replay(log []byte, seed uint32) (end int64) {
 	for {
-		change, n := parseRecord(log[end:])
+		change, n := parseRecord(log[end:], seed)
 		if n == 0 {
 			return end
 		}

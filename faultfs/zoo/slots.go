@@ -14,46 +14,59 @@ import (
 // slotBytes is the size of a slot: a page, and more than all that the plans write.
 const slotBytes = 4096
 
-// twoSlots writes by turns into two halves of one file, each with a checksum and
-// a number that grows. A torn one is not counted, and the other is from before.
-// The file gets its size and its name before its first use, and what is found is
-// synced before it is shown. No whole slot at all means that there never was a
-// change. It is right.
-type twoSlots struct {
+// slots is a file of one or two slots, which are written by turns. Each has a
+// checksum, and a number that grows. The newest that is whole counts; if none is,
+// there never was a change. The file gets its size and its name before its first
+// use, and what is found is synced before it is shown.
+type slots struct {
 	contents
 	f      afero.File
 	number uint64 // of the last change
-	stride int64  // from one slot to the other
+	next   int64  // offset of the slot that is written next
+	stride int64  // from one slot to the other; 0: there is only one
 }
 
-func openTwoSlots(fsys afero.Fs) (Store, error) { return openSlots(fsys, slotBytes, true) }
+// twoSlots wipes what is not whole before it writes there again. It is right.
+func twoSlots(fsys afero.Fs) (Store, error) {
+	s, err := openSlots(fsys, slotBytes, true)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.f.WriteAt(make([]byte, slotBytes), s.next)
+	if err := errors.Join(err, s.f.Sync()); err != nil {
+		return nil, errors.Join(err, s.f.Close())
+	}
+	return s, nil
+}
 
-// oneSlot believes that a checksum is enough. It tells that the slot is torn, and
-// there is no other.
-func oneSlot(fsys afero.Fs) (Store, error) { return openSlots(fsys, 0, true) }
+// twoSlotsUnwiped leaves a torn slot until it is its turn. The sectors that it
+// lacks are then perhaps the first to be written; if they happen to be the same,
+// because most of the content is, the torn change is whole after the next crash.
+func twoSlotsUnwiped(fsys afero.Fs) (Store, error) { return openSlots(fsys, slotBytes, true) }
 
 // slotsUnsynced does not sync what it finds when it opens, because it was synced
 // by whoever wrote it. The one who wrote it may have been killed before that.
 func slotsUnsynced(fsys afero.Fs) (Store, error) { return openSlots(fsys, slotBytes, false) }
 
-func openSlots(fsys afero.Fs, stride int64, syncFirst bool) (Store, error) {
+// oneSlot believes that a checksum is enough. It tells that the slot is torn, and
+// there is no other.
+func oneSlot(fsys afero.Fs) (Store, error) { return openSlots(fsys, 0, true) }
+
+func openSlots(fsys afero.Fs, stride int64, syncFirst bool) (*slots, error) {
 	f, err := fsys.OpenFile("/slots", os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	s := &twoSlots{contents: contents{}, f: f, stride: stride}
-	if syncFirst {
+	info, err := f.Stat()
+	if err == nil && (syncFirst || info.Size() == 0) {
 		err = errors.Join(f.Truncate(2*slotBytes), f.Sync(), syncDir(fsys, "/"))
-	} else if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {
-		err = errors.Join(f.Truncate(2*slotBytes), f.Sync(), syncDir(fsys, "/"))
+	}
+	s := &slots{contents: contents{}, f: f, stride: stride}
+	for at := int64(0); at <= stride; at += slotBytes {
+		err = errors.Join(err, s.load(at))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
-	}
-	for at := int64(0); at <= stride; at += slotBytes {
-		if err := s.load(at); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
 	}
 	return s, nil
 }
@@ -63,7 +76,7 @@ func openSlots(fsys afero.Fs, stride int64, syncFirst bool) (Store, error) {
 const slotHeader = 16
 
 // load takes the slot at that offset if it is whole, and newer.
-func (s *twoSlots) load(at int64) error {
+func (s *slots) load(at int64) error {
 	b := make([]byte, slotBytes)
 	if _, err := s.f.ReadAt(b, at); err != nil && err != io.EOF {
 		return fmt.Errorf("reading the slot at %d: %w", at, err)
@@ -74,12 +87,12 @@ func (s *twoSlots) load(at int64) error {
 	}
 	all := contents{}
 	if number > s.number && json.Unmarshal(b[slotHeader:slotHeader+length], &all) == nil {
-		s.contents, s.number = all, number
+		s.contents, s.number, s.next = all, number, s.stride-at
 	}
 	return nil
 }
 
-func (s *twoSlots) Write(c Change) error {
+func (s *slots) Write(c Change) error {
 	next := s.with(c)
 	body, err := json.Marshal(next)
 	if err != nil {
@@ -89,14 +102,14 @@ func (s *twoSlots) Write(c Change) error {
 	b := le.AppendUint32(make([]byte, 4), uint32(len(body)))
 	b = append(le.AppendUint64(b, s.number), body...)
 	le.PutUint32(b, crc32.ChecksumIEEE(b[4:]))
-	if _, err := s.f.WriteAt(b, int64(s.number%2)*s.stride); err != nil {
+	if _, err := s.f.WriteAt(b, s.next); err != nil {
 		return err
 	}
 	if err := s.f.Sync(); err != nil {
 		return err
 	}
-	s.contents = next
+	s.contents, s.next = next, s.stride-s.next
 	return nil
 }
 
-func (s *twoSlots) Close() error { return s.f.Close() }
+func (s *slots) Close() error { return s.f.Close() }

@@ -22,7 +22,9 @@ func TestProbe(t *testing.T) {
 				kind = strings.SplitN(v.Reason, ":", 2)[0]
 			}
 			line += fmt.Sprintf(" | %s %s %d vis %d rec %d %v", p, kind, n, x.Visited, x.Recoveries, time.Since(began).Round(time.Millisecond))
-			if v != nil && p == faultfs.Weak { line += fmt.Sprintf("\n      %v %s\n     %+v", v.Profiles, v.Replay, v.Crashes) }
+			if v != nil && p == faultfs.Weak {
+				line += fmt.Sprintf("\n      %v %s\n     %+v", v.Profiles, v.Replay, v.Crashes)
+			}
 		}
 		fmt.Println(line)
 	}
@@ -30,12 +32,14 @@ func TestProbe(t *testing.T) {
 
 func probe(t *testing.T, s Species, p faultfs.Profile) (*faultfs.Violation, faultfs.Exploration, int) {
 	var last faultfs.Exploration
-	for n := range 4 {
-		got, err := faultfs.Explore(t.Context(), s.Subject(), faultfs.ExploreOptions{Profile: p, Plans: PlansOf(n), OnlyLast: true, StatesPerPoint: 64, NestedPerPoint: 4, Nesting: 3, Workers: 1})
-		require.NoError(t, err, s.Name)
-		last = got
-		if len(got.Violations) > 0 {
-			return &got.Violations[0], got, n
+	for c := 1; c < 4; c++ {
+		for n := range 4 {
+			got, err := faultfs.Explore(t.Context(), s.Subject(), faultfs.ExploreOptions{Profile: p, Plans: PlansOf(n), OnlyLast: true, StatesPerPoint: 256, NestedPerPoint: 4, Nesting: c, Workers: 1})
+			require.NoError(t, err, s.Name)
+			last = got
+			if len(got.Violations) > 0 {
+				return &got.Violations[0], got, n + 10*c
+			}
 		}
 	}
 	return nil, last, 3
