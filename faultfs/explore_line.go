@@ -80,7 +80,8 @@ func parseEnding(s string) (e ending, err error) {
 	point, ok := strings.CutSuffix(s, "-kill")
 	e.kill = ok
 	if !ok {
-		point, e.id, ok = strings.Cut(s, ".")
+		point, e.id, _ = strings.Cut(s, ".")
+		ok = e.id != ""
 	}
 	e.point, err = strconv.Atoi(point)
 	if !ok || err != nil || e.point < 0 {

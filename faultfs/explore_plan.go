@@ -28,6 +28,8 @@ type planner struct {
 	calls    map[callsKey]bool // that recoveries have made
 	runs     []int             // recoveries, by the number of crashes before the last
 	lives    []Life            // for judge
+	planSeed uint64
+	nested   uint64 // recoveries that were crashed
 	rechecks uint64
 	err      error
 }
@@ -82,16 +84,24 @@ type callsKey struct {
 // does not tell of.
 const recheckEvery = 1024
 
+// reloadEvery is how many plans come to one that is run twice, for the same
+// reason.
+const reloadEvery = 16
+
 // explore runs the plan and crashes it. The error says why it cannot be explored.
 func (x *planner) explore() error {
 	defer x.report()
 
 	l := &life{disk: NewDisk(), past: &past{}, killed: true}
-	rec, err := live(l.disk, func(r *Run) error { return x.subject.Load(r, x.plan) })
+	rec, err := x.subject.load(l.disk, x.plan)
 	if err != nil {
-		return fmt.Errorf("running the plan: %w", err)
+		return err
 	}
 	l.out = &result{record: rec}
+	x.planSeed = x.seedAt(nil)
+	if x.planSeed%reloadEvery == 0 {
+		x.reload(&rec)
+	}
 	if reason := x.judge(l.past, l.out); reason != "" {
 		x.found(nil, reason)
 		return nil
@@ -110,6 +120,17 @@ func (x *planner) explore() error {
 }
 
 func (x *planner) ended() bool { return x.err != nil || x.stop() }
+
+// reload runs the plan again, to see whether that comes to the same.
+func (x *planner) reload(rec *record) {
+	again, err := x.subject.load(NewDisk(), x.plan)
+	if err == nil {
+		err = sameRecord(rec, &again)
+	}
+	if err != nil {
+		x.err = fmt.Errorf("%s is not deterministic: running the plan again: %w", x.subject.Name, err)
+	}
+}
 
 // report passes on what was counted since it did so last.
 func (x *planner) report() {
@@ -182,7 +203,7 @@ func (x *planner) visit(l *life, then *past) {
 
 // run runs a recovery on d.
 func (x *planner) run(l *life, d *Disk) *result {
-	rec, _ := live(d, func(r *Run) error { x.subject.Recover(r); return nil })
+	rec := x.subject.recover(d)
 	x.n.recoveries++
 	x.runs[l.depth]++
 	return &result{record: rec, calls: callsHash(d, rec.points), tried: math.MaxInt}
@@ -205,7 +226,7 @@ func (x *planner) recheck(s *State, o *result) {
 	if x.rechecks++; x.rechecks%recheckEvery != 0 {
 		return
 	}
-	rec, _ := live(s.Disk(), func(r *Run) error { x.subject.Recover(r); return nil })
+	rec := x.subject.recover(s.Disk())
 	x.n.recoveries++
 	if err := sameRecord(&o.record, &rec); err != nil {
 		x.differs(err)
@@ -244,24 +265,8 @@ func (x *planner) judge(p *past, o *result) string {
 	reason, known := x.verdicts[key]
 	if !known {
 		x.lives = append(append(x.lives[:0], p.lives...), Life{Events: o.events})
-		reason = verdict(x.subject, o, x.lives)
+		reason = x.subject.verdict(o, x.lives)
 		x.verdicts[key] = reason
 	}
 	return reason
-}
-
-// verdict returns what the oracle says of lives, of which o is the last one.
-func verdict(s *Subject, o *result, lives []Life) (reason string) {
-	if o.fault != "" {
-		return o.fault
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			reason = "the oracle: " + describePanic(v)
-		}
-	}()
-	if err := s.Judge(lives); err != nil {
-		return err.Error()
-	}
-	return ""
 }

@@ -38,13 +38,13 @@ type history struct {
 // run loads, crashes and recovers as r says, up to the first broken promise.
 func (r replay) run(s *Subject) (h history, err error) {
 	l := &life{disk: NewDisk(), past: &past{}}
-	rec, err := live(l.disk, func(run *Run) error { return s.Load(run, r.plan) })
+	rec, err := s.load(l.disk, r.plan)
 	if err != nil {
-		return h, fmt.Errorf("running the plan: %w", err)
+		return h, err
 	}
 	for i := 0; ; i++ {
 		l.out = &result{record: rec}
-		h.reason = verdict(s, l.out, append(slices.Clone(l.past.lives), Life{Events: rec.events}))
+		h.reason = s.verdict(l.out, append(slices.Clone(l.past.lives), Life{Events: rec.events}))
 		if h.reason != "" || i == len(r.crashes) {
 			return h, nil
 		}
@@ -54,7 +54,7 @@ func (r replay) run(s *Subject) (h history, err error) {
 			return h, fmt.Errorf("crash %d: %w", i+1, err)
 		}
 		l = &life{up: l, depth: l.depth + 1, disk: d, past: l.past.then(l.out, l.out.before(l.point))}
-		rec, _ = live(d, func(run *Run) error { s.Recover(run); return nil })
+		rec = s.recover(d)
 	}
 }
 

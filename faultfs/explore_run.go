@@ -3,6 +3,7 @@ package faultfs
 import (
 	"fmt"
 	"path"
+	"reflect"
 	"runtime"
 	"sort"
 	"strings"
@@ -72,6 +73,21 @@ func (r *Run) PowerOff() {
 	r.disk.PowerOff()
 }
 
+// load runs the plan on d. The error says that it cannot be run.
+func (s *Subject) load(d *Disk, plan []string) (record, error) {
+	rec, err := live(d, func(r *Run) error { return s.Load(r, plan) })
+	if err != nil {
+		err = fmt.Errorf("running the plan: %w", err)
+	}
+	return rec, err
+}
+
+// recover runs a recovery on d.
+func (s *Subject) recover(d *Disk) record {
+	rec, _ := live(d, func(r *Run) error { s.Recover(r); return nil })
+	return rec
+}
+
 // live runs one life on d, which it ends if f did not. A panic of f becomes the
 // fault of the record. The error is what f returned.
 func live(d *Disk, f func(*Run) error) (rec record, err error) {
@@ -84,6 +100,23 @@ func live(d *Disk, f func(*Run) error) (rec record, err error) {
 		rec = r.rec
 	}()
 	return rec, f(r)
+}
+
+// verdict returns what the oracle says of lives, of which o is the last one:
+// the reason of a broken promise, or nothing.
+func (s *Subject) verdict(o *result, lives []Life) (reason string) {
+	if o.fault != "" {
+		return o.fault
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			reason = "the oracle: " + describePanic(v)
+		}
+	}()
+	if err := s.Judge(lives); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // before returns how many events a crash at point k comes after.
@@ -103,15 +136,19 @@ func (rec *record) lastWord() int {
 	return began + 1
 }
 
-// describePanic names the panic v and the functions where it happened, without
-// anything that differs between two runs of one program. It must be called by
-// the deferred function that recovered v.
+// describePanic names the panic v and the last three functions of the subject
+// that were on the way there, without anything that differs between two runs of
+// one program. It must be called by the deferred function that recovered v.
 func describePanic(v any) string {
-	pc := make([]uintptr, 16)
+	pc := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)])
+	ours := reflect.TypeFor[Subject]().PkgPath() + ".(*Subject)."
 	var at []string
 	for len(at) < 3 {
 		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, ours) {
+			break
+		}
 		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
 			at = append(at, path.Base(f.Function))
 		}

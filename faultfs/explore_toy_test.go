@@ -19,16 +19,15 @@ import (
 
 // toyBugs are the ways to break a toyStore.
 type toyBugs struct {
-	noSync         bool // nothing is synced
-	noDirSync      bool // the name of a new segment is not synced
-	retrySync      bool // a failed sync is tried again and believed
-	noCut          bool // what follows a torn record is appended behind it
-	ackEarly       bool // OK is said before the sync
-	serveUnsynced  bool // recovery does not sync what it found in the cache
-	secondLoses    bool // a store that was recovered before loses its last record
-	panics         bool // recovery panics when it finds a torn record
-	recoveryPoints int  // superfluous syncs of each recovery
-	random         func() int
+	noSync        bool // nothing is synced
+	noDirSync     bool // the name of a new segment is not synced
+	noRollSync    bool // the name of a new segment is not synced if it was asked for
+	retrySync     bool // a failed sync is tried again and believed
+	noCut         bool // what follows a torn record is appended behind it
+	ackEarly      bool // OK is said before the sync
+	serveUnsynced bool // recovery does not sync what it found in the cache
+	secondLoses   bool // a store that was recovered before loses its last record
+	panics        bool // recovery panics when it finds a torn record
 }
 
 // toyStore is an append-only log in segments seg0, seg1 and so on. A record is
@@ -39,6 +38,7 @@ type toyStore struct {
 	bugs    toyBugs
 	fs      *faultfs.FS
 	segment int
+	rolling bool
 	file    afero.File
 	end     int64  // of the last record, in the last segment
 	ids     []int  // of the records
@@ -52,37 +52,41 @@ const toyHeader = 4 + 4 + 8 + 8
 // file that nobody reads or syncs.
 func toySubject(bugs toyBugs) faultfs.Subject {
 	return faultfs.Subject{
-		Name:  "toy",
-		Words: []string{"set", "big", "bad", "roll", "scratch"},
-		Load: func(r *faultfs.Run, plan []string) error {
-			s, err := openToy(r, bugs)
-			if err != nil {
-				return err
-			}
-			for _, word := range plan {
-				r.Step()
-				if err := s.do(r, word); err != nil {
-					return err
-				}
-			}
-			r.PowerOff()
-			s.file.Close()
-			return nil
-		},
-		Recover: func(r *faultfs.Run) {
-			s, err := openToy(r, bugs)
-			if err != nil {
-				r.Note(toyFailed(err.Error()))
-				return
-			}
-			r.Note(toyFound(slices.Clone(s.ids)))
-			if err := s.append(r, 1000, 20); err != nil {
-				r.Note(toyFailed(err.Error()))
-			}
-			r.PowerOff()
-			s.file.Close()
-		},
-		Judge: judgeToy,
+		Name:    "toy",
+		Words:   []string{"set", "big", "bad", "roll", "scratch"},
+		Load:    func(r *faultfs.Run, plan []string) error { return loadToy(r, bugs, plan) },
+		Recover: func(r *faultfs.Run) { recoverToy(r, bugs) },
+		Judge:   judgeToy,
+	}
+}
+
+func loadToy(r *faultfs.Run, bugs toyBugs, plan []string) error {
+	s, err := openToy(r, bugs)
+	if err != nil {
+		return err
+	}
+	defer s.file.Close()
+	defer r.PowerOff()
+	for _, word := range plan {
+		r.Step()
+		if err := s.do(r, word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func recoverToy(r *faultfs.Run, bugs toyBugs) {
+	s, err := openToy(r, bugs)
+	if err != nil {
+		r.Note(toyFailed(err.Error()))
+		return
+	}
+	defer s.file.Close()
+	defer r.PowerOff()
+	r.Note(toyFound(slices.Clone(s.ids)))
+	if err := s.append(r, 1000, 20); err != nil {
+		r.Note(toyFailed(err.Error()))
 	}
 }
 
@@ -222,7 +226,7 @@ func (s *toyStore) create(n int) error {
 		s.file.Close()
 	}
 	s.segment, s.file, s.end = n, f, 0
-	if s.bugs.noDirSync {
+	if s.bugs.noDirSync || s.bugs.noRollSync && s.rolling {
 		return nil
 	}
 	return vfs.SyncDir(s.fs, "/")
@@ -231,6 +235,8 @@ func (s *toyStore) create(n int) error {
 func (s *toyStore) do(r *faultfs.Run, word string) error {
 	switch word {
 	case "roll":
+		s.rolling = true
+		defer func() { s.rolling = false }()
 		return s.create(s.segment + 1)
 	case "scratch":
 		return afero.WriteFile(s.fs, "/scratch", bytes.Repeat([]byte("scratch"), 900), 0o666)
@@ -245,9 +251,6 @@ func (s *toyStore) do(r *faultfs.Run, word string) error {
 // append adds a record of so many bytes whose identity is its number and base.
 func (s *toyStore) append(r *faultfs.Run, base, length int) error {
 	id := base + len(s.ids) + 1
-	if s.bugs.random != nil {
-		length += s.bugs.random()
-	}
 	b := make([]byte, toyHeader+length)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
 	binary.LittleEndian.PutUint64(b[8:], uint64(len(s.ids)+1))
@@ -272,9 +275,6 @@ func (s *toyStore) append(r *faultfs.Run, base, length int) error {
 	}
 	s.ids, s.log = append(s.ids, id), append(s.log, b...)
 	r.Note(toyAcked(id))
-	for range s.bugs.recoveryPoints {
-		s.file.Sync()
-	}
 	return nil
 }
 

@@ -42,7 +42,6 @@ func (s *shape) equal(o *shape) bool {
 type chooser func(*change) bool
 
 func everything(*change) bool { return true }
-func nothing(*change) bool    { return false }
 
 // shapeAt applies the changes of the size that are forced at point k or chosen.
 func (n *node) shapeAt(k int, chosen chooser) shape {

@@ -68,14 +68,16 @@ func sumOf(i int, s *sector) uint64 {
 // rules is what a profile adds to the choices within a file.
 type fileRules struct {
 	profile Profile
-	must    int // every change of data up to this seq is on the disk
+	must    int // every change of the file up to this seq is on the disk
 }
+
+func (r fileRules) flushed(c *change) bool { return c.seq <= r.must }
 
 // fileSpace lists what may be left of n at point k.
 func (d *Disk) fileSpace(n *node, k int, r fileRules) *fileSpace {
 	f := &fileSpace{node: n}
 	for i := range n.sizes {
-		if there, free := n.sizes[i].at(k); there && free {
+		if there, free := n.sizes[i].at(k); there && free && n.sizes[i].seq > r.must {
 			f.sizes = append(f.sizes, n.sizes[i].seq)
 		}
 	}
@@ -84,9 +86,10 @@ func (d *Disk) fileSpace(n *node, k int, r fileRules) *fileSpace {
 		subsets, capped = prefixesOf(len(f.sizes)), false
 	}
 	f.capped = capped
-	known := n.shapeAt(k, nothing)
+	known := n.shapeAt(k, r.flushed)
 	for _, set := range subsets {
-		s := n.shapeAt(k, set.chooser(f.sizes))
+		chosen := set.chooser(f.sizes)
+		s := n.shapeAt(k, func(c *change) bool { return chosen(c) || r.flushed(c) })
 		at := f.find(&s)
 		if at < 0 {
 			at = len(f.variants)
@@ -114,7 +117,7 @@ func (f *fileSpace) add(v variant) {
 // is the size that is durable.
 func (d *Disk) variant(n *node, k int, s shape, shown int64, r fileRules) variant {
 	v := variant{shape: s, count: 1}
-	v.fixed = n.sectorsAt(k, &s, nothing)
+	v.fixed = n.sectorsAt(k, &s, r.flushed)
 	width := 1
 	if r.profile == Btrfs {
 		width = PageBytes / SectorBytes

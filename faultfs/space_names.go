@@ -241,6 +241,14 @@ func (a *assignment) walk(t tree, dir *node, at string, reached map[*node]bool) 
 	}
 }
 
+// sum is the same for two assignments with the same names for the same nodes.
+func (a *assignment) sum() (sum uint64) {
+	for i := range a.paths {
+		sum += blend(a.paths[i].sum, uint64(a.paths[i].node.num))
+	}
+	return sum
+}
+
 // value works out what names tell: whether there is something, its kind, and
 // whether it is the same as what another path leads to.
 func (a *assignment) value() {
