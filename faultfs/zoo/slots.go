@@ -57,9 +57,9 @@ func openSlots(fsys afero.Fs, stride int64, syncFirst bool) (*slots, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && (syncFirst || info.Size() == 0) {
-		err = errors.Join(f.Truncate(2*slotBytes), f.Sync(), syncDir(fsys, "/"))
+	err = errors.Join(f.Truncate(2*slotBytes), syncDir(fsys, "/"))
+	if syncFirst {
+		err = errors.Join(err, f.Sync())
 	}
 	s := &slots{contents: contents{}, f: f, stride: stride}
 	for at := int64(0); at <= stride; at += slotBytes {

@@ -36,11 +36,11 @@ type Species struct {
 	// Rules are what fails before the first crash, in the grammar of faultfs.
 	Rules string
 
-	// Verdict is the kind of the loss that the explorer finds first under the
-	// weak profile, with the shortest plan: [Holds] if none.
+	// Verdict is the kind of the loss that takes the fewest crashes and the
+	// shortest plan, [Holds] if there is none.
 	Verdict Kind
-	// Words is the length of that plan.
-	Words int
+	// Crashes, kills among them, and Words are how many that are.
+	Crashes, Words int
 	// Shows are the profiles on which there is a loss of some kind.
 	Shows []faultfs.Profile
 }
