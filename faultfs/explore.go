@@ -38,7 +38,9 @@ type ExploreOptions struct {
 	OnlyLast bool
 	// StatesPerPoint bounds the states visited at each crash point of a plan,
 	// default 4096; NestedPerPoint those at each crash point of a recovery,
-	// default 4. Nesting is how many crashes there may be in all, default 3.
+	// default 4. Nesting is how many crashes there may be one after the other,
+	// default 3. Recoveries are crashed as far as that takes about as much time as
+	// the rest does, so that there is no bound on what is left out.
 	StatesPerPoint, NestedPerPoint, Nesting int
 	// MaxStates ends the exploration after about so many visits. 0: no end but
 	// those of Plans and of the context.

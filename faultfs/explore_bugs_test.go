@@ -171,8 +171,8 @@ func TestReplayOfWhatWentWell(t *testing.T) {
 
 func TestReplayRefusesBadLines(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                        "want subject/profile/words/point.state",
-		"toy/weak":                "want subject/profile/words/point.state",
+		"":                        "want subject/profile/words, and /point.state",
+		"toy/weak":                "want subject/profile/words, and /point.state",
 		"kv/weak/set":             `subject "kv": this is "toy"`,
 		"toy/fat/set":             `profile "fat"`,
 		"toy/weak/":               `word ""`,

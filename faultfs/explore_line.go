@@ -42,7 +42,7 @@ func (r replay) String() string {
 func parseReplay(s *Subject, line string) (replay, error) {
 	parts := strings.Split(strings.TrimSpace(line), "/")
 	if len(parts) < 3 {
-		return replay{}, fmt.Errorf("want subject/profile/words/point.state/...")
+		return replay{}, fmt.Errorf("want subject/profile/words, and /point.state for each crash")
 	}
 	if parts[0] != s.Name {
 		return replay{}, fmt.Errorf("subject %q: this is %q", parts[0], s.Name)

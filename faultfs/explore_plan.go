@@ -3,6 +3,7 @@ package faultfs
 import (
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"math"
 	"reflect"
 )
@@ -19,7 +20,7 @@ type planner struct {
 	stop  func() bool         // asked before each visit
 	flush func(tally)         // given what was counted since it was called last
 	found func(*life, string) // told where a promise was broken, and what the oracle says
-	every bool                // found is told of each visit, not of each outcome
+	every bool                // shrinking: no measure for nesting, and found is told of each visit
 
 	n, sent  tally
 	byHash   map[uint64]*result // of the contents that were visited
@@ -154,11 +155,7 @@ func (x *planner) cutPower(l *life, then *past) bool {
 	space := l.disk.Space(l.point, x.profile)
 	n := tally{points: 1}
 	n.addLegal(space.Count())
-	limit := x.bounds.states
-	if l.depth > 0 {
-		limit = x.bounds.nestedStates
-	}
-	for s := range space.Some(limit, x.seedAt(l)) {
+	for s := range x.some(l, space, n.legal) {
 		if x.ended() {
 			break
 		}
@@ -169,6 +166,34 @@ func (x *planner) cutPower(l *life, then *past) bool {
 	x.n.add(n.in(l))
 	l.out.inside.add(n)
 	return n.legal > 1
+}
+
+// some returns the states to visit at the point of l, which has so many. In a
+// recovery these are few: nothing kept, everything kept, and then, of some more,
+// others in each place. While shrinking these are all visited.
+func (x *planner) some(l *life, space *Space, legal uint64) iter.Seq[State] {
+	limit, seed := x.bounds.states, x.seedAt(l)
+	if l.depth == 0 {
+		return space.Some(limit, seed)
+	}
+	limit = x.bounds.nestedStates
+	if x.every {
+		return space.Some(4*limit, seed)
+	}
+	choice := min(legal, 4*uint64(limit))
+	if limit <= 2 || choice <= uint64(limit) {
+		return space.Some(limit, seed)
+	}
+	step := (choice - 2 + uint64(limit) - 3) / (uint64(limit) - 2)
+	return func(yield func(State) bool) {
+		i := uint64(0)
+		for s := range space.Some(int(choice), seed) {
+			if (i < 2 || (i-2)%step == seed%step) && !yield(s) {
+				return
+			}
+			i++
+		}
+	}
 }
 
 // seedAt returns the seed for sampling at the point of l, another one for each.

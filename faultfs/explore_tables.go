@@ -1,7 +1,6 @@
 package faultfs
 
 import (
-	"fmt"
 	"hash/fnv"
 	"slices"
 )
@@ -49,85 +48,6 @@ func (p *past) then(o *result, events int) *past {
 	}
 	p.next[key] = q
 	return q
-}
-
-// readTree knows the outcome of a recovery by what the recovery reads: a node
-// is what it asks next, an edge is the answer, and a leaf what it does when it
-// knows enough. Two contents that lead to one leaf are one content to it.
-type readTree struct{ root *readNode }
-
-type readNode struct {
-	leaf   *result // if not nil nothing more is asked
-	fact   Fact
-	values []uint64
-	nodes  []*readNode // by values
-}
-
-// next returns the place of the node after the answer v, nil if it is new.
-func (n *readNode) next(v uint64) *readNode {
-	for i, have := range n.values {
-		if have == v {
-			return n.nodes[i]
-		}
-	}
-	return nil
-}
-
-// find returns the outcome of recovering s, nil if only a run can tell.
-func (t *readTree) find(s *State) *result {
-	n := t.root
-	for n != nil && n.leaf == nil {
-		n = n.next(s.Value(n.fact))
-	}
-	if n == nil {
-		return nil
-	}
-	return n.leaf
-}
-
-// insert adds the outcome of a run on s that asked for reads. It fails if that
-// cannot be what a program does that depends on its file system alone.
-func (t *readTree) insert(s *State, reads []Fact, o *result) error {
-	at := &t.root
-	for i, f := range reads {
-		if *at == nil {
-			*at = &readNode{fact: f}
-		}
-		n := *at
-		if n.leaf != nil {
-			return fmt.Errorf("after %d equal reads it once ended and once read %s", i, f)
-		}
-		if n.fact != f {
-			return fmt.Errorf("after %d equal reads it once read %s and once %s", i, n.fact, f)
-		}
-		v := s.Value(f)
-		j := slices.Index(n.values, v)
-		if j < 0 {
-			j = len(n.values)
-			n.values, n.nodes = append(n.values, v), append(n.nodes, nil)
-		}
-		at = &n.nodes[j]
-	}
-	if n := *at; n != nil && n.leaf == nil {
-		return fmt.Errorf("after %d equal reads it once ended and once read %s", len(reads), n.fact)
-	} else if n != nil {
-		return fmt.Errorf("a run with %d equal reads was not recognised", len(reads))
-	}
-	*at = &readNode{leaf: o}
-	return nil
-}
-
-// String describes what was learnt, for messages.
-func (f Fact) String() string {
-	switch f.Kind {
-	case FactName:
-		return "whether there is " + f.Path
-	case FactNames:
-		return "the names in " + f.Path
-	case FactSize:
-		return "the size of " + f.Path
-	}
-	return fmt.Sprintf("sector %d of %s", f.At, f.Path)
 }
 
 // callsHash is equal for disks on which the same calls were made, bytes aside.

@@ -69,6 +69,22 @@ func TestExploreCountsTheSameEveryTime(t *testing.T) {
 	require.Less(t, one.EqualRead, one.Unique)
 }
 
+// The bounds hold for each crash point, whatever is legal there.
+func TestExploreBounds(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 7} {
+		o := faultfs.ExploreOptions{Plans: plans("big big scratch"), StatesPerPoint: n, NestedPerPoint: n}
+		got := explore(t, toySubject(toyBugs{}), o)
+		require.LessOrEqual(t, got.Visited-got.Killed, got.Points*uint64(n))
+		require.Greater(t, got.Legal, got.Points*uint64(n))
+
+		o.Nesting = 1
+		flat := explore(t, toySubject(toyBugs{}), o)
+		require.Zero(t, flat.Nested)
+		require.Less(t, flat.Points, got.Points)
+		require.Less(t, got.Recoveries, 3*flat.Recoveries+30, "nesting costs about as much as the rest")
+	}
+}
+
 // On a store that writes nothing all counts can be worked out by hand.
 func TestExploreCounts(t *testing.T) {
 	s := faultfs.Subject{

@@ -352,7 +352,7 @@ func attackRound(seed uint64, stats map[string]int) error {
 	a := &attacker{seed: seed, rng: rand.New(rand.NewPCG(seed, 7)), base: afero.NewMemMapFs(), stats: stats}
 	a.opts = Options{
 		SegmentBytes: []int64{4 << 10, 16 << 10, 256 << 10}[a.rng.IntN(3)],
-		boundEvery:   []time.Duration{time.Millisecond, time.Hour}[a.rng.IntN(2)],
+		BoundEvery:   []time.Duration{time.Millisecond, time.Hour}[a.rng.IntN(2)],
 		resumeEvery:  []time.Duration{time.Nanosecond, time.Millisecond / 4}[a.rng.IntN(2)],
 	}
 	if seed%2 == 0 {

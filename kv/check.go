@@ -31,7 +31,7 @@ func Check(fsys afero.Fs, dir string, opts *Options) (*CheckReport, error) {
 	}
 	c := &checker{
 		base: fsys,
-		st:   &storage{fs: readOnlyFs{fsys}, dir: dir, log: o.Logger},
+		st:   &storage{fs: readOnlyFs{fsys}, dir: dir, log: o.Logger, rand: o.Rand},
 		opts: &o,
 		keys: keyBook{states: map[string]keyState{}},
 		report: CheckReport{

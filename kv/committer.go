@@ -63,7 +63,7 @@ func newCommitter(db *DB, r *recovery) *committer {
 		outdated:  []uint64{r.manifest.generation},
 		timer:     time.NewTimer(time.Hour),
 		bound:     time.NewTimer(time.Hour),
-		boundWait: db.opts.boundEvery,
+		boundWait: db.opts.BoundEvery,
 		publisher: startPublisher(db),
 	}
 	c.timer.Stop()

@@ -66,7 +66,7 @@ func Open(fsys afero.Fs, dir string, opts *Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &storage{fs: fsys, dir: dir, log: o.Logger}
+	st := &storage{fs: fsys, dir: dir, log: o.Logger, rand: o.Rand}
 	if err := st.makeDir(); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}

@@ -155,7 +155,7 @@ func TestBatchTooLarge(t *testing.T) {
 func TestInvalidOptions(t *testing.T) {
 	for _, o := range []Options{
 		{SegmentBytes: 100}, {SegmentBytes: 1 << 40}, {SegmentBytes: -1},
-		{MaxValueBytes: -1}, {MaxValueBytes: 1 << 30}, {Sync: SyncEvery(0)}, {Sync: SyncEvery(-1)},
+		{MaxValueBytes: -1}, {MaxValueBytes: 1 << 30}, {BoundEvery: -1}, {Sync: SyncEvery(0)}, {Sync: SyncEvery(-1)},
 	} {
 		_, err := Open(afero.NewMemMapFs(), dir, &o)
 		require.ErrorIs(t, err, ErrInvalidOptions, "%+v", o)

@@ -19,10 +19,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small makes segments rotate after a few dozen records.
-var small = &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Hour}
+var small = &Options{SegmentBytes: 4 << 10, BoundEvery: time.Hour, resumeEvery: time.Hour}
 
 // roomy keeps a test's records in one segment.
-var roomy = &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Hour}
+var roomy = &Options{SegmentBytes: 64 << 10, BoundEvery: time.Hour, resumeEvery: time.Hour}
 
 const dir = "/data/store"
 

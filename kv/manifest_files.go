@@ -136,7 +136,11 @@ func (st *storage) create() error {
 	if err := st.syncPath(); err != nil {
 		return err
 	}
-	st.id = newID()
+	id, err := st.newID()
+	if err != nil {
+		return err
+	}
+	st.id = id
 	m := manifest{generation: 1, store: st.id, nextSegment: 1}
 	for _, name := range []string{storeFile, manifestName(m.generation)} {
 		if err := st.discard(name); err != nil {

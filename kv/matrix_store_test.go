@@ -64,7 +64,7 @@ func buildMatrixStore(t testing.TB, seed uint64, ending string) *matrixStore {
 			newest := newestManifest(t, fsys)
 			fsys.keep = func(name string) bool { return strings.HasPrefix(name, manifestPrefix) && name > newest }
 		}
-		db = mustOpen(t, fsys, &Options{SegmentBytes: segmentBytes, boundEvery: time.Hour})
+		db = mustOpen(t, fsys, &Options{SegmentBytes: segmentBytes, BoundEvery: time.Hour})
 		m.write(t, db, rng, []int{70, 25, 45}[life])
 	}
 	m.end(t, db, fsys)

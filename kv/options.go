@@ -1,7 +1,9 @@
 package kv
 
 import (
+	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -39,9 +41,22 @@ type Options struct {
 	// discards.
 	Logger *slog.Logger
 
-	// boundEvery is how long a durable record may wait until a manifest says
-	// that it is durable. Zero is defaultBoundEvery.
-	boundEvery time.Duration
+	// BoundEvery is how long a durable record may wait, while the store is
+	// open, until a manifest says that it is durable. Damage to a record that
+	// a manifest vouches for is always recognised; damage to a younger one that
+	// takes all that follows along looks like a torn write, and is cut and
+	// reported. Each time costs one small file and two syncs, and only when
+	// there was a write. More than zero, default a second. Nothing that was
+	// acknowledged depends on it.
+	BoundEvery time.Duration
+	// Rand is where the ids of new stores and segments come from. They tell
+	// files apart, also from what other files left in recycled space: if ids
+	// repeat, a stale block can pass for a good one. Nil, the default, is
+	// crypto/rand, as it must be in production; a test whose bytes must repeat
+	// hands in its own. It is read by one goroutine at a time, and by none
+	// after Close. An error of it fails what needed the id.
+	Rand io.Reader
+
 	// resumeEvery is how long a fenced store waits before it first tries to go
 	// on. Zero is defaultResumeEvery.
 	resumeEvery time.Duration
@@ -60,8 +75,11 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.MaxValueBytes == 0 {
 		opts.MaxValueBytes = defaultMaxValueBytes
 	}
-	if opts.boundEvery == 0 {
-		opts.boundEvery = defaultBoundEvery
+	if opts.BoundEvery == 0 {
+		opts.BoundEvery = defaultBoundEvery
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
 	}
 	if opts.resumeEvery == 0 {
 		opts.resumeEvery = defaultResumeEvery
@@ -76,6 +94,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.MaxValueBytes < 0 || opts.MaxValueBytes > maxMaxValue {
 		return opts, fmt.Errorf("%w: MaxValueBytes is %d, want 1 to %d",
 			ErrInvalidOptions, opts.MaxValueBytes, maxMaxValue)
+	}
+	if opts.BoundEvery < 0 {
+		return opts, fmt.Errorf("%w: BoundEvery is %v, want more than zero", ErrInvalidOptions, opts.BoundEvery)
 	}
 	if opts.Sync.interval < 0 {
 		return opts, fmt.Errorf("%w: the sync interval is %v, want more than zero",

@@ -330,8 +330,12 @@ func (r *recovery) sealTail(t *unsettledTail) error {
 
 // writeCopy makes a copy segment of the records in body and lists it.
 func (r *recovery) writeCopy(body []byte, firstSeq uint64) error {
+	id, err := r.st.newSegmentID()
+	if err != nil {
+		return err
+	}
 	h := segmentHeader{
-		kind: segmentCopy, store: r.st.id, number: r.manifest.nextSegment, id: newSegmentID(),
+		kind: segmentCopy, store: r.st.id, number: r.manifest.nextSegment, id: id,
 		firstSeq: firstSeq, capacity: segmentHeaderBytes + int64(len(body)),
 	}
 	r.manifest.nextSegment++

@@ -206,7 +206,7 @@ func TestCloseOfAFencedStoreTriesOnceMore(t *testing.T) {
 // Whichever step of going on fails, what was told stays true.
 func TestEveryStepOfGoingOnMayFail(t *testing.T) {
 	fsys := faultfs.New(afero.NewMemMapFs())
-	db := mustOpen(t, fsys, &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 4 << 10, BoundEvery: time.Hour, resumeEvery: time.Nanosecond})
 	want := load(t, db, 5)
 	for i, rules := range []string{
 		"sync *.seg #1+ heal=2 EIO", "sync *.seg #1+ heal=3 EIO", "sync *.seg #1 EIO; create * #1+ heal=3 EIO",

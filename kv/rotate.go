@@ -3,7 +3,6 @@ package kv
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -15,10 +14,6 @@ const smallSegmentBytes = 64 << 10
 // maxBoundWait bounds the time between two attempts to raise the bound: each one
 // that fails leaves a file until one succeeds.
 const maxBoundWait = time.Minute
-
-// newSegmentID draws the id that tells a segment file from every other that
-// ever has its number.
-func newSegmentID() uint64 { return rand.Uint64() }
 
 // rotate seals the active segment and begins one with room for size bytes of
 // records. Everything in the active segment is durable when it is called. When
@@ -82,8 +77,12 @@ func (c *committer) beginSegment(need int64) (*segment, error) {
 
 func (c *committer) createLog(capacity int64) (*segment, error) {
 	const page = 4 << 10
+	id, err := c.db.storage.newSegmentID()
+	if err != nil {
+		return nil, err
+	}
 	h := segmentHeader{
-		kind: segmentLog, store: c.db.storage.id, number: c.next, id: newSegmentID(),
+		kind: segmentLog, store: c.db.storage.id, number: c.next, id: id,
 		firstSeq: c.durable.seq, capacity: alignUp(capacity, page),
 	}
 	c.next++
@@ -170,12 +169,12 @@ func (c *committer) raiseBound() {
 	if err := c.writeManifest(); err != nil {
 		// Every record up to here is durable in its segment, and the next
 		// attempt writes another file: nothing is in doubt.
-		c.boundWait = min(2*c.boundWait, max(maxBoundWait, c.db.opts.boundEvery))
+		c.boundWait = min(2*c.boundWait, max(maxBoundWait, c.db.opts.BoundEvery))
 		c.db.opts.Logger.Warn("how far the log is durable could not be noted; trying again", "error", err)
 		c.scheduleBound()
 		return
 	}
-	c.boundWait = c.db.opts.boundEvery
+	c.boundWait = c.db.opts.BoundEvery
 }
 
 // finishUp is the committer's part of Close: it makes everything durable and

@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,11 @@ import (
 // storage is a store's directory: where its files are and how they are made
 // durable. Its methods are called by Open, and then by the committer alone.
 type storage struct {
-	fs  afero.Fs
-	dir string
-	id  storeID
-	log *slog.Logger
+	fs   afero.Fs
+	dir  string
+	id   storeID
+	log  *slog.Logger
+	rand io.Reader // of ids
 }
 
 // errIO marks a failed write or sync: after it the state of the file concerned
@@ -113,10 +113,22 @@ func (st *storage) read(name string) ([]byte, error) {
 	return b, nil
 }
 
-// newID draws random bytes. crypto/rand never fails.
-func newID() (id storeID) {
-	rand.Read(id[:])
-	return id
+// newID draws the id of a store.
+func (st *storage) newID() (id storeID, err error) {
+	if _, err = io.ReadFull(st.rand, id[:]); err != nil {
+		return id, fmt.Errorf("drawing the store's id: %w", err)
+	}
+	return id, nil
+}
+
+// newSegmentID draws the id that tells a segment file from every other that
+// ever has its number.
+func (st *storage) newSegmentID() (uint64, error) {
+	var b [8]byte
+	if _, err := io.ReadFull(st.rand, b[:]); err != nil {
+		return 0, fmt.Errorf("drawing a segment's id: %w", err)
+	}
+	return le.Uint64(b[:]), nil
 }
 
 // maxInterrupts is how many calls in a row may be interrupted, with nothing

@@ -41,7 +41,7 @@ func (w world) fs(t testing.TB) afero.Fs {
 }
 
 // sweepOptions rotate often, and try to end a fence at every write.
-var sweepOptions = Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond}
+var sweepOptions = Options{SegmentBytes: 4 << 10, BoundEvery: time.Hour, resumeEvery: time.Nanosecond}
 
 // scenarios lists what the sweep goes through. The ones with rules lead into
 // the code that runs only once something has failed.
