@@ -43,6 +43,9 @@ type Species struct {
 	Crashes, Words int
 	// Shows are the profiles on which there is a loss of some kind.
 	Shows []faultfs.Profile
+	// Line is a crash that shows it, for [faultfs.Replay], where the explorer
+	// would need more crashes of recoveries than it allows itself.
+	Line string
 }
 
 // Kind is a kind of broken promise.
