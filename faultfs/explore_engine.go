@@ -128,7 +128,7 @@ func (e *explorer) work(plans <-chan []string) {
 		}
 	}()
 	for p := range plans {
-		if e.ended.Load() {
+		if e.ended.Load() || e.ctx.Err() != nil {
 			break
 		}
 		if err := e.plan(p); err != nil {
