@@ -53,15 +53,28 @@ type round struct {
 	always nudge
 }
 
+// bench is where one goroutine runs programs.
+type bench struct {
+	kind     kind
+	dir      string
+	template string // an image with an empty file system
+	image    string // the one in use
+	mnt      string // where it is mounted
+}
+
+func (b *bench) set() error {
+	b.template, b.image, b.mnt = filepath.Join(b.dir, "template"), filepath.Join(b.dir, "image"), filepath.Join(b.dir, "mnt")
+	return errors.Join(os.Mkdir(b.mnt, 0o700), b.kind.format(b.template))
+}
+
 // crashes runs a program on a new file system, and hands what is left after each
 // number of steps to found.
-func (r round) crashes(k kind, p Program, template, scratch string, rng *rand.Rand, found func(done int, state *faultfs.Disk) error) error {
+func (r round) crashes(b *bench, p Program, rng *rand.Rand, found func(done int, state *faultfs.Disk) error) error {
 	if r.ending == copied {
-		return r.copies(k, p, template, scratch, rng, found)
+		return r.copies(b, p, rng, found)
 	}
 	for done := range len(p.Steps) + 1 {
-		image := filepath.Join(scratch, "image")
-		v, err := prepare(k, p, template, image, filepath.Join(scratch, "mnt"))
+		v, err := b.prepare(p)
 		if err != nil {
 			return err
 		}
@@ -72,7 +85,7 @@ func (r round) crashes(k kind, p Program, template, scratch string, rng *rand.Ra
 		if err = errors.Join(err, v.unmount()); err != nil {
 			return err
 		}
-		state, err := observe(k, image, v.dir)
+		state, err := b.observe(b.image)
 		if err == nil {
 			err = found(done, state)
 		}
@@ -86,24 +99,23 @@ func (r round) crashes(k kind, p Program, template, scratch string, rng *rand.Ra
 // copies runs the program once, copies the device after each step, and looks at
 // the copies afterwards: two file systems that are the same one to the kernel
 // are never mounted at once.
-func (r round) copies(k kind, p Program, template, scratch string, rng *rand.Rand, found func(int, *faultfs.Disk) error) error {
-	image := filepath.Join(scratch, "image")
-	v, err := prepare(k, p, template, image, filepath.Join(scratch, "mnt"))
+func (r round) copies(b *bench, p Program, rng *rand.Rand, found func(int, *faultfs.Disk) error) error {
+	v, err := b.prepare(p)
 	if err != nil {
 		return err
 	}
-	name := func(done int) string { return filepath.Join(scratch, fmt.Sprint("copy", done)) }
+	name := func(done int) string { return filepath.Join(b.dir, fmt.Sprint("copy", done)) }
 	err = p.Run(v.fs(), len(p.Steps), func(done int) error {
 		if err := v.nudge(p, done, r.draw(rng)); err != nil {
 			return err
 		}
-		return v.snapshot(image, name(done))
+		return v.snapshot(b.image, name(done))
 	})
-	if err = errors.Join(err, v.unmount()); err != nil {
+	if err = errors.Join(err, v.drop()); err != nil {
 		return err
 	}
 	for done := range len(p.Steps) + 1 {
-		state, err := observe(k, name(done), v.dir)
+		state, err := b.observe(name(done))
 		if err == nil {
 			err = found(done, state)
 		}
@@ -130,17 +142,17 @@ func (v *volume) fs() afero.Fs {
 }
 
 // prepare mounts a copy of the template in which the setup is durable.
-func prepare(k kind, p Program, template, image, dir string) (*volume, error) {
-	if err := copySparse(template, image); err != nil {
+func (b *bench) prepare(p Program) (*volume, error) {
+	if err := copySparse(b.template, b.image); err != nil {
 		return nil, err
 	}
-	v, err := k.mount(image, dir)
+	v, err := b.kind.mount(b.image, b.mnt)
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
-		os.Mkdir(filepath.Join(dir, home), 0o755),
-		os.WriteFile(filepath.Join(dir, "bystander"), nil, 0o644),
+		os.Mkdir(filepath.Join(b.mnt, home), 0o755),
+		os.WriteFile(filepath.Join(b.mnt, "bystander"), nil, 0o644),
 		p.Prepare(v.fs()), v.syncAll())
 	if err != nil {
 		return nil, errors.Join(err, v.unmount())
@@ -231,11 +243,11 @@ func (v *volume) shutDown(e ending) error {
 
 // observe starts the machine again: it mounts an image, and reads what the
 // recovery of the file system has made of the program's files.
-func observe(k kind, image, dir string) (*faultfs.Disk, error) {
-	v, err := k.mount(image, dir)
+func (b *bench) observe(image string) (*faultfs.Disk, error) {
+	v, err := b.kind.mount(image, b.mnt)
 	if err != nil {
 		return nil, err
 	}
-	disk, err := faultfs.ReadDisk(afero.NewOsFs(), filepath.Join(dir, home))
-	return disk, errors.Join(err, v.unmount())
+	disk, err := faultfs.ReadDisk(afero.NewOsFs(), filepath.Join(b.mnt, home))
+	return disk, errors.Join(err, v.drop())
 }

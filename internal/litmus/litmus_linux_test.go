@@ -5,13 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"holdfast/faultfs"
 )
@@ -29,27 +28,58 @@ var (
 //
 //	go test ./internal/litmus -v -run StayInTheModel -litmus.seed N -litmus.rounds 10
 func TestRealFileSystemsStayInTheModel(t *testing.T) {
-	if testing.Short() {
-		t.Skip("mounts file systems hundreds of times")
-	}
+	t.Logf("-litmus.seed %d", *seedFlag)
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			privateMounts(t)
-			template := k.format(t)
-			t.Logf("-litmus.seed %d", *seedFlag)
+			k.need(t)
+			programs := slices.DeleteFunc(Programs(), func(p Program) bool {
+				return *onlyFlag != "" && *onlyFlag != p.Name
+			})
+			require.NotEmpty(t, programs, "there is no program %q", *onlyFlag)
+			trials := make([]*trial, len(programs))
+			for i, p := range programs {
+				trials[i] = newTrial(t, k, p, p.Steps)
+			}
+			require.NoError(t, runAll(t, k, trials))
 			sum := &tally{}
-			for i, p := range Programs() {
-				if *onlyFlag != "" && *onlyFlag != p.Name {
-					continue
-				}
-				rng := rand.New(rand.NewPCG(*seedFlag, uint64(i)))
-				sum.add(newTrial(t, k, p, p.Steps).run(template, rng))
+			for _, tr := range trials {
+				sum.add(tr)
 			}
 			t.Log(sum.String())
-			require.NotZero(t, sum.crashes, "no program ran")
 		})
 	}
+}
+
+// workers is how many programs run at once: mounting is mostly waiting.
+const workers = 6
+
+// runAll runs trials on file systems of one kind.
+func runAll(t *testing.T, k kind, trials []*trial) error {
+	var group errgroup.Group
+	queue := make(chan int, len(trials))
+	for i := range trials {
+		queue <- i
+	}
+	close(queue)
+	for range min(workers, len(trials)) {
+		dir := t.TempDir()
+		group.Go(func() error {
+			if err := privateMounts(); err != nil {
+				return err
+			}
+			b := &bench{kind: k, dir: dir}
+			if err := b.set(); err != nil {
+				return err
+			}
+			for i := range queue {
+				if err := trials[i].run(b, rand.New(rand.NewPCG(*seedFlag, uint64(i)))); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // rounds returns the ways to run each program.
@@ -71,13 +101,14 @@ type trial struct {
 	program Program
 	weak    []*faultfs.Space // after each number of steps
 	own     []*faultfs.Space
+	report  func(format string, args ...any) // of an illegal state
 	result  result
 }
 
 // newTrial works out the legal states of p, which on the model does the steps
 // given.
 func newTrial(t *testing.T, k kind, p Program, steps []Step) *trial {
-	tr := &trial{t: t, kind: k, program: p, result: result{name: p.Name, seen: map[string]bool{}}}
+	tr := &trial{t: t, kind: k, program: p, report: t.Errorf, result: result{seen: map[string]bool{}}}
 	d := faultfs.NewDisk()
 	require.NoError(t, p.Prepare(d))
 	d = d.Space(d.Points(), faultfs.Weak).Everything().Disk()
@@ -95,18 +126,14 @@ func newTrial(t *testing.T, k kind, p Program, steps []Step) *trial {
 }
 
 // run crashes the program in every way, at every point.
-func (tr *trial) run(template string, rng *rand.Rand) result {
-	t := tr.t
+func (tr *trial) run(b *bench, rng *rand.Rand) error {
 	for i, r := range rounds() {
-		scratch := t.TempDir()
-		require.NoError(t, os.Mkdir(filepath.Join(scratch, "mnt"), 0o700))
-		err := r.crashes(tr.kind, tr.program, template, scratch, rng, tr.found)
-		if errors.Is(err, errNoShutdown) {
-			continue
+		err := r.crashes(b, tr.program, rng, tr.found)
+		if err != nil && !errors.Is(err, errNoShutdown) {
+			return fmt.Errorf("%s, round %d: %w", b.kind.name, i, err)
 		}
-		require.NoError(t, err, "round %d of %q", i, tr.program.Name)
 	}
-	return tr.result
+	return nil
 }
 
 // found takes in a state after a crash.
@@ -120,8 +147,8 @@ func (tr *trial) found(done int, disk *faultfs.Disk) error {
 	}
 	r.seen[key] = true
 	if !tr.weak[done].Contains(state) {
-		r.illegal = append(r.illegal, done)
-		tr.t.Errorf("%s: %q after %d steps: not legal:\n%s\nsteps so far:\n%s", tr.kind.name, tr.program.Name, done,
+		r.illegal++
+		tr.report("%s: %q after %d steps: not legal:\n%s\nsteps so far:\n%s", tr.kind.name, tr.program.Name, done,
 			tell(tr.t, disk), steps(tr.program.Steps[:done]))
 	}
 	if !tr.own[done].Contains(state) {
@@ -142,12 +169,11 @@ func steps(list []Step) string {
 
 // result is what was seen of one program.
 type result struct {
-	name    string
 	crashes int
 	legal   uint64          // the legal states, over all points
 	seen    map[string]bool // by point and content
 	outside int             // of those, not in the file system's own profile
-	illegal []int           // points
+	illegal int             // of those, not legal at all
 }
 
 // tally is the table of all programs.
@@ -156,11 +182,12 @@ type tally struct {
 	lines                  []string
 }
 
-func (s *tally) add(r result) {
+func (s *tally) add(tr *trial) {
+	r := tr.result
 	s.crashes += r.crashes
 	s.seen += len(r.seen)
 	s.outside += r.outside
-	s.lines = append(s.lines, fmt.Sprintf("| %s | %d | %d | %d | %d |", r.name, r.legal, r.crashes, len(r.seen), r.outside))
+	s.lines = append(s.lines, fmt.Sprintf("| %s | %d | %d | %d | %d |", tr.program.Name, r.legal, r.crashes, len(r.seen), r.outside))
 }
 
 func (s *tally) String() string {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"holdfast/faultfs"
@@ -40,43 +39,74 @@ var kinds = []kind{
 }
 
 // privateMounts gives the calling goroutine mounts of its own, which end with
-// its thread however the test ends, or skips the test.
-func privateMounts(t *testing.T) {
+// its thread however the test ends.
+func privateMounts() error {
+	// Never unlocked: a thread with other mounts must not go back to the runtime.
+	runtime.LockOSThread()
+	err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS)
+	if err == nil {
+		err = unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	}
+	if err != nil {
+		return fmt.Errorf("making mounts of its own: %w", err)
+	}
+	return nil
+}
+
+// need skips the test where the file system cannot be made or mounted.
+func (k kind) need(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("mounts file systems hundreds of times")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("litmus programs need root, to mount file systems on loop devices")
 	}
-	// Never unlocked: a thread with other mounts must not go back to the runtime.
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-		t.Skipf("litmus programs need mounts of their own: unshare: %v", err)
+	if _, err := exec.LookPath(k.mkfs[0]); err != nil {
+		t.Skipf("litmus programs on %s need %s: install e2fsprogs, xfsprogs and btrfs-progs", k.name, k.mkfs[0])
 	}
-	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Skipf("litmus programs need mounts of their own: %v", err)
+	dir := t.TempDir()
+	done := make(chan error)
+	go func() {
+		err := privateMounts()
+		if err == nil {
+			err = k.try(dir)
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Skipf("litmus programs need mounts of their own, loop devices and a kernel with %s: %v", k.name, err)
 	}
 }
 
-// format makes an empty file system in an image, or skips the test.
-func (k kind) format(t *testing.T) (image string) {
-	t.Helper()
-	tool, err := exec.LookPath(k.mkfs[0])
+// try makes a file system in dir, and mounts it.
+func (k kind) try(dir string) error {
+	image, mnt := filepath.Join(dir, "image"), filepath.Join(dir, "mnt")
+	err := errors.Join(os.Mkdir(mnt, 0o700), k.format(image))
 	if err != nil {
-		t.Skipf("litmus programs on %s need %s: install e2fsprogs, xfsprogs and btrfs-progs", k.name, k.mkfs[0])
+		return err
 	}
-	image = filepath.Join(t.TempDir(), k.name+".img")
-	require.NoError(t, os.WriteFile(image, nil, 0o600))
-	require.NoError(t, os.Truncate(image, k.mib<<20))
-	cmd := exec.Command(tool, append(k.mkfs[1:], image)...)
-	cmd.Env = append(os.Environ(), k.env...)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	v, err := k.mount(image, mnt)
+	if err != nil {
+		return err
+	}
+	return v.unmount()
+}
 
-	v, err := k.mount(image, t.TempDir())
-	if err != nil {
-		t.Skipf("litmus programs need loop devices and a kernel with %s: %v", k.name, err)
+// format makes an empty file system in a new image.
+func (k kind) format(image string) error {
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		return err
 	}
-	require.NoError(t, v.unmount())
-	return image
+	if err := os.Truncate(image, k.mib<<20); err != nil {
+		return err
+	}
+	cmd := exec.Command(k.mkfs[0], append(k.mkfs[1:len(k.mkfs):len(k.mkfs)], image)...)
+	cmd.Env = append(os.Environ(), k.env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", k.mkfs[0], err, out)
+	}
+	return nil
 }
 
 // volume is a mounted file system.
@@ -96,6 +126,15 @@ func (k kind) mount(image, dir string) (*volume, error) {
 		return nil, fmt.Errorf("mounting %s: %w", k.name, err)
 	}
 	return &volume{dir, filepath.Base(dev.Name())}, nil
+}
+
+// drop unmounts a file system of which nothing is needed any more. One that was
+// shut down has less to write.
+func (v *volume) drop() error {
+	if err := v.shutDown(shutDown); err != nil && !errors.Is(err, errNoShutdown) {
+		return errors.Join(err, v.unmount())
+	}
+	return v.unmount()
 }
 
 func (v *volume) unmount() error {
