@@ -22,8 +22,9 @@ func (d *Disk) Killed(k int) *Disk {
 	}
 	for i, n := range d.nodes {
 		if n.isDir {
-			names := make(map[string]*node, len(n.base.names))
-			for name, child := range n.base.names {
+			base := n.at(k).base
+			names := make(map[string]*node, len(base.names))
+			for name, child := range base.names {
 				names[name] = of(child)
 			}
 			twin[i].base.names = names
@@ -31,7 +32,7 @@ func (d *Disk) Killed(k int) *Disk {
 	}
 	c.root = of(d.root)
 	for _, old := range d.names {
-		if old.survives(k) {
+		if old.survives(k) && old.seq > old.dir.at(k).base.seq {
 			old.change = old.at0(k)
 			old.dir, old.node = of(old.dir), of(old.node)
 			c.names = append(c.names, old)
@@ -69,10 +70,12 @@ func (c *change) at0(k int) change {
 
 // copyAt copies what happened to a node up to point k.
 func (n *node) copyAt(k int) *node {
-	c := &node{num: n.num, isDir: n.isDir, mode: n.mode, mtime: n.mtime, base: n.base}
-	c.written = min(n.base.size, int64(len(n.base.sectors))*SectorBytes)
+	c := &node{num: n.num, isDir: n.isDir, mode: n.mode, mtime: n.mtime, base: n.at(k).base}
+	since := c.base.seq
+	c.base.point, c.base.seq = 0, 0
+	c.written = c.base.written
 	for _, s := range n.sizes {
-		if s.survives(k) {
+		if s.survives(k) && s.seq > since {
 			s.change = s.at0(k)
 			c.sizes = append(c.sizes, s)
 			if s.kind == sizeSet {
@@ -82,7 +85,7 @@ func (n *node) copyAt(k int) *node {
 	}
 	for i, list := range n.data {
 		for _, w := range list {
-			if !w.survives(k) {
+			if !w.survives(k) || w.seq <= since {
 				continue
 			}
 			if w.change = w.at0(k); w.forced == 0 {

@@ -1,6 +1,7 @@
 package faultfs
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -41,11 +42,14 @@ func (s *sector) content() *[SectorBytes]byte {
 	return &s.bytes
 }
 
-// image is the content that a node had when its disk started.
+// image is the durable content of a node at some time.
 type image struct {
 	size    int64
 	sectors []*sector        // of a file; those behind the end of the slice have zeros
+	written int64            // of a file: no byte was ever written behind it
 	names   map[string]*node // of a directory
+	point   int              // from which on it was durable
+	seq     int              // of the last change that is in it
 }
 
 // node is a file or a directory. All fields are guarded by Disk.mu.
@@ -54,8 +58,9 @@ type node struct {
 	isDir bool
 	mode  os.FileMode
 	mtime time.Time
-	base  image
-	old   bool // it was there when the disk started, as origin
+	base  image   // when the disk started
+	bases []image // later ones, with nothing else on the disk but what came after
+	old   bool    // it was there when the disk started, as origin
 	// origin is the first path, in alphabetical order, that it had then.
 	origin string
 
@@ -219,27 +224,61 @@ func (d *Disk) reserve(n *node, size int64) {
 func (d *Disk) syncNode(n *node) (journal bool) {
 	k := d.point + 1
 	if n.isDir {
+		settled := true
 		for i := range d.names {
-			if d.names[i].dir == n {
-				d.names[i].force(k)
+			if c := &d.names[i]; c.dir == n {
+				c.force(k)
+				settled = settled && c.forced != never
 			}
+		}
+		if settled {
+			n.bases = append(n.bases, image{names: maps.Clone(n.entries), point: k, seq: d.seq})
 		}
 		return true
 	}
+	settled := len(n.sectors) <= maxKeptSectors
 	for i := range n.sizes {
 		journal = journal || n.sizes[i].forced == never
 		n.sizes[i].force(k)
+		settled = settled && n.sizes[i].forced != never
 	}
 	for i, list := range n.data {
 		for j := range list {
 			c := &list[j]
 			c.force(k)
+			settled = settled && c.forced != never
 			if c.forced == k {
 				n.written = max(n.written, int64(i)*SectorBytes+int64(c.hi))
 			}
 		}
 	}
+	if settled {
+		n.shared = true
+		n.bases = append(n.bases, image{size: n.size, sectors: trimmed(n.sectors), written: n.written, point: k, seq: d.seq})
+	}
 	return journal
+}
+
+// maxKeptSectors bounds the files of which the content at each sync is kept, to
+// save going through all that happened before.
+const maxKeptSectors = 4096
+
+// view is a node with what is known of it at a point.
+type view struct {
+	*node
+	k    int
+	base image
+}
+
+// at returns the node as of point k: the last image that was durable then, and
+// the changes after it.
+func (n *node) at(k int) view {
+	for i := len(n.bases) - 1; i >= 0; i-- {
+		if n.bases[i].point <= k {
+			return view{n, k, n.bases[i]}
+		}
+	}
+	return view{n, k, n.base}
 }
 
 // failNode is a failed sync.
@@ -272,16 +311,17 @@ func (d *Disk) rebuild(k int) {
 		n.links = 0
 		if n.isDir {
 			n.entries = map[string]*node{}
-			for name, child := range n.base.names {
+			for name, child := range n.at(k).base.names {
 				n.entries[name] = child
 			}
 			continue
 		}
-		s := n.shapeAt(k, everything)
-		n.size, n.sectors, n.shared = s.size, n.sectorsAt(k, &s, everything), false
+		v := n.at(k)
+		s := v.shape(everything)
+		n.size, n.sectors, n.shared = s.size, v.contents(&s, everything), false
 	}
 	for i := range d.names {
-		if c := &d.names[i]; c.issued <= k && k < c.voids {
+		if c := &d.names[i]; c.survives(k) && c.seq > c.dir.at(k).base.seq {
 			if c.node == nil {
 				delete(c.dir.entries, c.name)
 			} else {

@@ -16,8 +16,8 @@ const maxTrees = 1 << 14
 //
 // A content is a choice about names, and then for each file that has one a
 // choice about its size, and then one for each sector below that size that has
-// pending changes. So no two choices make the same content, but for bytes
-// that happen to be equal.
+// pending changes. No two choices make the same content, except where two files,
+// or two sectors, that could stand in one place happen to be equal.
 //
 // In one file up to 6 pending changes of the size, and in one sector up to 4 of
 // its bytes, are combined in every way. Of more only the prefixes, each one
@@ -79,14 +79,23 @@ func (s *Space) assignment(digits []int) *assignment {
 	return a
 }
 
-// trees returns all assignments, the first with no name chosen.
+// trees returns all assignments, the first with no name chosen. Where names
+// change in any order, several choices may come to the same tree.
 func (s *Space) trees() iter.Seq[*assignment] {
 	return func(yield func(*assignment) bool) {
 		digits := make([]int, len(s.vars))
+		seen := map[uint64]bool{}
 		for {
 			s.disk.mu.Lock()
 			a := s.assignment(digits)
 			s.disk.mu.Unlock()
+			if a != nil && s.profile == Btrfs {
+				if sum := a.sum(); seen[sum] {
+					a = nil
+				} else {
+					seen[sum] = true
+				}
+			}
 			if a != nil && !yield(a) {
 				return
 			}
@@ -108,7 +117,7 @@ func (s *Space) next(digits []int) bool {
 	return false
 }
 
-// Count returns how many contents there are. If capped is set there are at
+// Count returns how many contents All returns. If capped is set there are at
 // least n.
 func (s *Space) Count() (n uint64, capped bool) {
 	looked := 0
@@ -122,7 +131,7 @@ func (s *Space) Count() (n uint64, capped bool) {
 	return n, capped
 }
 
-// All returns every content once, lazily, in a fixed order, the first with
+// All returns every choice once, lazily, in a fixed order, the first with
 // nothing kept that was not forced.
 func (s *Space) All() iter.Seq[State] {
 	return func(yield func(State) bool) {

@@ -34,7 +34,7 @@ type cut struct {
 	at  int64
 }
 
-func (s *shape) equal(o *shape) bool {
+func (s *shape) same(o *shape) bool {
 	return s.size == o.size && s.grown == o.grown && slices.Equal(s.cuts, o.cuts)
 }
 
@@ -42,15 +42,14 @@ func (s *shape) equal(o *shape) bool {
 type chooser func(*change) bool
 
 func everything(*change) bool { return true }
-func nothing(*change) bool    { return false }
 
-// shapeAt applies the changes of the size that are forced at point k or chosen.
-func (n *node) shapeAt(k int, chosen chooser) shape {
-	s := shape{size: n.base.size, grown: -1}
-	for i := range n.sizes {
-		c := &n.sizes[i]
-		there, free := c.at(k)
-		if !there || free && !chosen(&c.change) {
+// shape applies the changes of the size that are forced or chosen.
+func (v *view) shape(chosen chooser) shape {
+	s := shape{size: v.base.size, grown: -1}
+	for i := range v.sizes {
+		c := &v.sizes[i]
+		there, free := c.at(v.k)
+		if !there || c.seq <= v.base.seq || free && !chosen(&c.change) {
 			continue
 		}
 		switch {
@@ -102,17 +101,17 @@ type composed struct {
 
 // compose applies the changes of sector i that are forced or chosen to its base,
 // and the cuts of the shape.
-func (n *node) compose(i, k int, s *shape, chosen chooser) *composed {
+func (v *view) compose(i int, s *shape, chosen chooser) *composed {
 	c := &composed{}
-	if i < len(n.base.sectors) && n.base.sectors[i] != nil {
-		c.sector.bytes = n.base.sectors[i].bytes
-		c.known.set(0, SectorBytes, true)
+	if i < len(v.base.sectors) && v.base.sectors[i] != nil {
+		c.sector.bytes = v.base.sectors[i].bytes
+		c.known.set(0, int(min(SectorBytes, v.base.written-int64(i)*SectorBytes)), true)
 	}
 	cuts := s.cuts
-	for j := range n.data[i] {
-		w := &n.data[i][j]
-		there, free := w.at(k)
-		if !there {
+	for j := range v.data[i] {
+		w := &v.data[i][j]
+		there, free := w.at(v.k)
+		if !there || w.seq <= v.base.seq {
 			continue
 		}
 		for len(cuts) > 0 && cuts[0].seq < w.seq {
@@ -165,24 +164,34 @@ func (c *composed) open(i int, s *shape) bool {
 	return c.lost || s.grown < s.size && s.grown < int64(i+1)*SectorBytes
 }
 
-// sectorsAt returns the content of a file of which chosen says what is on the
+// contents returns the content of a file of which chosen says what is on the
 // disk, with zeros where data was lost.
-func (n *node) sectorsAt(k int, s *shape, chosen chooser) []*sector {
+func (v *view) contents(s *shape, chosen chooser) []*sector {
 	last := 0
-	for i := range n.data {
-		last = max(last, i+1)
+	for i := range v.data {
+		if v.touched(i) {
+			last = max(last, i+1)
+		}
 	}
-	list := make([]*sector, min(max(last, len(n.base.sectors)), sectorsOf(s.size)))
+	if last == 0 && len(s.cuts) == 0 && s.size >= v.base.size {
+		return v.base.sectors
+	}
+	list := make([]*sector, min(max(last, len(v.base.sectors)), sectorsOf(s.size)))
 	for i := range list {
-		_, touched := n.data[i]
 		switch {
-		case touched || len(s.cuts) > 0 || int64(i+1)*SectorBytes > s.size:
-			list[i] = n.compose(i, k, s, chosen).filled(i, s.size, nil)
-		case i < len(n.base.sectors):
-			list[i] = n.base.sectors[i]
+		case v.touched(i) || len(s.cuts) > 0 || int64(i+1)*SectorBytes > s.size:
+			list[i] = v.compose(i, s, chosen).filled(i, s.size, nil)
+		case i < len(v.base.sectors):
+			list[i] = v.base.sectors[i]
 		}
 	}
 	return trimmed(list)
+}
+
+// touched reports whether sector i was written to since the base.
+func (v *view) touched(i int) bool {
+	list := v.data[i]
+	return len(list) > 0 && list[len(list)-1].seq > v.base.seq
 }
 
 // trimmed cuts off zeros.

@@ -15,7 +15,7 @@ const (
 
 // fileSpace is all that may be left of one file, given that it has a name.
 type fileSpace struct {
-	node     *node
+	view     view
 	variants []variant
 	sizes    []int  // the changes of the size that are free, by seq
 	index    []int  // the variant of each subset of sizes; nil if there are too many
@@ -68,14 +68,16 @@ func sumOf(i int, s *sector) uint64 {
 // rules is what a profile adds to the choices within a file.
 type fileRules struct {
 	profile Profile
-	must    int // every change of data up to this seq is on the disk
+	must    int // every change of the file up to this seq is on the disk
 }
+
+func (r fileRules) flushed(c *change) bool { return c.seq <= r.must }
 
 // fileSpace lists what may be left of n at point k.
 func (d *Disk) fileSpace(n *node, k int, r fileRules) *fileSpace {
-	f := &fileSpace{node: n}
+	f := &fileSpace{view: n.at(k)}
 	for i := range n.sizes {
-		if there, free := n.sizes[i].at(k); there && free {
+		if there, free := n.sizes[i].at(k); there && free && n.sizes[i].seq > r.must {
 			f.sizes = append(f.sizes, n.sizes[i].seq)
 		}
 	}
@@ -84,13 +86,14 @@ func (d *Disk) fileSpace(n *node, k int, r fileRules) *fileSpace {
 		subsets, capped = prefixesOf(len(f.sizes)), false
 	}
 	f.capped = capped
-	known := n.shapeAt(k, nothing)
+	known := f.view.shape(r.flushed)
 	for _, set := range subsets {
-		s := n.shapeAt(k, set.chooser(f.sizes))
+		chosen := set.chooser(f.sizes)
+		s := f.view.shape(func(c *change) bool { return chosen(c) || r.flushed(c) })
 		at := f.find(&s)
 		if at < 0 {
 			at = len(f.variants)
-			f.add(d.variant(n, k, s, known.size, r))
+			f.add(d.variant(&f.view, s, known.size, r))
 		}
 		if !capped && r.profile == Weak {
 			f.index = append(f.index, at)
@@ -101,7 +104,7 @@ func (d *Disk) fileSpace(n *node, k int, r fileRules) *fileSpace {
 
 // find returns the variant of a shape, or -1.
 func (f *fileSpace) find(s *shape) int {
-	return slices.IndexFunc(f.variants, func(v variant) bool { return v.shape.equal(s) })
+	return slices.IndexFunc(f.variants, func(v variant) bool { return v.shape.same(s) })
 }
 
 func (f *fileSpace) add(v variant) {
@@ -110,17 +113,21 @@ func (f *fileSpace) add(v variant) {
 	f.capped = f.capped || v.capped
 }
 
-// variant lists what the sectors of n may hold at point k, for one shape. shown
-// is the size that is durable.
-func (d *Disk) variant(n *node, k int, s shape, shown int64, r fileRules) variant {
+// variant lists what the sectors of n may hold, for one shape. shown is the
+// size that is durable.
+func (d *Disk) variant(n *view, s shape, shown int64, r fileRules) variant {
 	v := variant{shape: s, count: 1}
-	v.fixed = n.sectorsAt(k, &s, nothing)
+	v.fixed = n.contents(&s, r.flushed)
 	width := 1
 	if r.profile == Btrfs {
 		width = PageBytes / SectorBytes
 	}
-	for _, first := range n.unsettled(k, &s, width) {
-		u, capped := d.unit(n, k, &v.shape, first, width, shown, r)
+	unsettled := n.unsettled(&s, width)
+	if len(unsettled) > 0 {
+		v.fixed = slices.Clone(v.fixed)
+	}
+	for _, first := range unsettled {
+		u, capped := d.unit(n, &v.shape, first, width, shown, r)
 		v.capped = v.capped || capped
 		if len(u.options) == 1 {
 			for j, sec := range u.options[0].sectors {
@@ -155,12 +162,12 @@ func (v *variant) setFixed(i int, s *sector) {
 }
 
 // unsettled returns the first sectors of the units in which there may be a choice.
-func (n *node) unsettled(k int, s *shape, width int) []int {
+func (v *view) unsettled(s *shape, width int) []int {
 	var list []int
 	last := sectorsOf(s.size)
-	for i, changes := range n.data {
-		if i < last && slices.ContainsFunc(changes, func(c dataChange) bool {
-			there, free := c.at(k)
+	for i, changes := range v.data {
+		if i < last && v.touched(i) && slices.ContainsFunc(changes, func(c dataChange) bool {
+			there, free := c.at(v.k)
 			return there && free
 		}) {
 			list = append(list, i/width*width)
@@ -176,12 +183,12 @@ func (n *node) unsettled(k int, s *shape, width int) []int {
 }
 
 // unit lists what the sectors from first on may hold.
-func (d *Disk) unit(n *node, k int, s *shape, first, width int, shown int64, r fileRules) (unit, bool) {
+func (d *Disk) unit(n *view, s *shape, first, width int, shown int64, r fileRules) (unit, bool) {
 	u := unit{first: first, width: min(width, sectorsOf(s.size)-first)}
 	for i := first; i < first+u.width; i++ {
 		for j := range n.data[i] {
 			c := &n.data[i][j]
-			if there, free := c.at(k); there && free && !r.forces(c, i, shown, s.size) {
+			if there, free := c.at(n.k); there && free && !r.forces(c, i, shown, s.size) {
 				u.free = append(u.free, c.seq)
 			}
 		}
@@ -202,12 +209,12 @@ func (d *Disk) unit(n *node, k int, s *shape, first, width int, shown int64, r f
 		chosen := set.chooser(u.free)
 		parts := make([]*composed, u.width)
 		for j := range parts {
-			parts[j] = n.compose(first+j, k, s, func(c *change) bool { return chosen(c) || !slices.Contains(u.free, c.seq) })
+			parts[j] = n.compose(first+j, s, func(c *change) bool { return chosen(c) || !slices.Contains(u.free, c.seq) })
 		}
 		for f := range fills {
 			at := 0
 			if f < last {
-				at = u.add(d.option(n, k, s, first, parts, f), uint64(set), f)
+				at = u.add(d.option(n, s, first, parts, f), uint64(set), f)
 			} else {
 				at = int(u.index0(uint64(set)))
 			}
@@ -239,16 +246,16 @@ func (r fileRules) forces(c *dataChange, i int, shown, size int64) bool {
 	return c.seq <= r.must || end > shown && int64(i)*SectorBytes+int64(c.lo) < size
 }
 
-func (d *Disk) option(n *node, k int, s *shape, first int, parts []*composed, f fill) option {
+func (d *Disk) option(n *view, s *shape, first int, parts []*composed, f fill) option {
 	o := option{sectors: make([]*sector, len(parts))}
 	for j, part := range parts {
 		var with *sector
 		if i := first + j; part.open(i, s) {
 			switch f {
 			case fillGarbage:
-				with = garbage(n, i)
+				with = garbage(n.node, i)
 			case fillStale:
-				with = d.stale(k, i)
+				with = d.stale(n.k, i)
 			}
 		}
 		o.sectors[j] = part.filled(first+j, s.size, with)

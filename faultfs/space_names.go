@@ -1,6 +1,7 @@
 package faultfs
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -64,11 +65,15 @@ func (d *Disk) weakNames(k int) []nameVar {
 		if !there {
 			continue
 		}
+		base := c.dir.at(k).base
+		if c.seq <= base.seq {
+			continue
+		}
 		at, ok := vars[key{c.dir, c.name}]
 		if !ok {
 			at = len(list)
 			vars[key{c.dir, c.name}] = at
-			list = append(list, nameVar{dir: c.dir, name: c.name, options: []*node{c.dir.base.names[c.name]}})
+			list = append(list, nameVar{dir: c.dir, name: c.name, options: []*node{base.names[c.name]}})
 		}
 		v := &list[at]
 		if !free {
@@ -135,24 +140,27 @@ type pathEntry struct {
 	value uint64 // what a look at the name tells
 }
 
-// tree is what the names stand for, by directory.
-type tree map[*node]map[string]*node
+// tree is what the names stand for, by directory, where that differs from the
+// base at point k.
+type tree struct {
+	k       int
+	changed map[*node]map[string]*node
+}
 
 func (t tree) entries(dir *node) map[string]*node {
-	if e, ok := t[dir]; ok {
+	if e, ok := t.changed[dir]; ok {
 		return e
 	}
-	return dir.base.names
+	return dir.at(t.k).base.names
 }
 
 func (t tree) set(dir *node, name string, n *node) {
-	e, ok := t[dir]
+	e, ok := t.changed[dir]
 	if !ok {
-		e = make(map[string]*node, len(dir.base.names)+1)
-		for name, child := range dir.base.names {
-			e[name] = child
-		}
-		t[dir] = e
+		base := dir.at(t.k).base.names
+		e = make(map[string]*node, len(base)+1)
+		maps.Copy(e, base)
+		t.changed[dir] = e
 	}
 	if n == nil {
 		delete(e, name)
@@ -163,7 +171,7 @@ func (t tree) set(dir *node, name string, n *node) {
 
 // names makes the tree that digits stand for.
 func (s *Space) names(digits []int) tree {
-	t := tree{}
+	t := tree{s.point, map[*node]map[string]*node{}}
 	if s.profile == Weak {
 		for i, v := range s.vars {
 			t.set(v.dir, v.name, v.options[digits[i]])
@@ -178,7 +186,7 @@ func (s *Space) names(digits []int) tree {
 	}
 	for i := range s.disk.names {
 		c := &s.disk.names[i]
-		if there, _ := c.at(s.point); there && !dropped[c.group] {
+		if there, _ := c.at(s.point); there && !dropped[c.group] && c.seq > c.dir.at(s.point).base.seq {
 			t.set(c.dir, c.name, c.node)
 		}
 	}
@@ -239,6 +247,14 @@ func (a *assignment) walk(t tree, dir *node, at string, reached map[*node]bool) 
 			a.walk(t, entries[name], full, reached)
 		}
 	}
+}
+
+// sum is the same for two assignments with the same names for the same nodes.
+func (a *assignment) sum() (sum uint64) {
+	for i := range a.paths {
+		sum += blend(a.paths[i].sum, uint64(a.paths[i].node.num))
+	}
+	return sum
 }
 
 // value works out what names tell: whether there is something, its kind, and

@@ -103,11 +103,11 @@ func (s *Space) state(p *pick) State {
 	defer s.disk.mu.Unlock()
 	st := newState(s, s.canonical(digits))
 	for i, f := range st.tree.files {
-		v := f.nearest(s.point, p)
+		v := f.nearest(p)
 		st.enter(i, v)
 		for j := range st.choice[i].options {
 			u := &f.variants[v].units[j]
-			st.choice[i].options[j] = uint16(s.nearest(f.node, &f.variants[v].shape, u, p))
+			st.choice[i].options[j] = uint16(s.nearest(&f.view, &f.variants[v].shape, u, p))
 		}
 	}
 	return st
@@ -129,12 +129,12 @@ func (s *Space) canonical(digits []int) *assignment {
 }
 
 // nearest returns the variant of a pick.
-func (f *fileSpace) nearest(k int, p *pick) int {
+func (f *fileSpace) nearest(p *pick) int {
 	if f.index != nil {
 		return f.index[p.subset(f.sizes)]
 	}
 	for {
-		s := f.node.shapeAt(k, p.chooser)
+		s := f.view.shape(p.chooser)
 		if at := f.find(&s); at >= 0 {
 			return at
 		}
@@ -154,14 +154,14 @@ func (p *pick) prefix(list []int) *pick {
 }
 
 // nearest returns the option of a pick.
-func (s *Space) nearest(n *node, sh *shape, u *unit, p *pick) int {
+func (s *Space) nearest(n *view, sh *shape, u *unit, p *pick) int {
 	f := p.fillOf(u.free)
 	if u.index != nil {
 		return int(u.index[int(p.subset(u.free))*int(fills)+int(f)])
 	}
 	for _, q := range []*pick{p, p.prefix(u.free)} {
-		part := n.compose(u.first, s.point, sh, q.chooser)
-		o := s.disk.option(n, s.point, sh, u.first, []*composed{part}, f)
+		part := n.compose(u.first, sh, q.chooser)
+		o := s.disk.option(n, sh, u.first, []*composed{part}, f)
 		for i := range u.options {
 			if u.options[i].sum == o.sum {
 				return i

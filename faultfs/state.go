@@ -202,6 +202,7 @@ func (s *State) image(i int) image {
 	v := &s.tree.files[i].variants[c.variant]
 	im := image{size: v.size, sectors: v.fixed}
 	if len(v.units) == 0 {
+		im.written = lastByte(im.sectors)
 		return im
 	}
 	im.sectors = make([]*sector, max(len(v.fixed), len(v.slot)))
@@ -210,7 +211,19 @@ func (s *State) image(i int) image {
 		copy(im.sectors[v.units[j].first:], v.units[j].options[c.options[j]].sectors)
 	}
 	im.sectors = trimmed(im.sectors)
+	im.written = lastByte(im.sectors)
 	return im
+}
+
+// lastByte returns the offset behind the last byte that is not zero.
+func lastByte(list []*sector) int64 {
+	if len(list) == 0 {
+		return 0
+	}
+	at := SectorBytes
+	for b := &list[len(list)-1].bytes; b[at-1] == 0; at-- {
+	}
+	return int64(len(list)-1)*SectorBytes + int64(at)
 }
 
 // Disk returns a disk that starts with this content, all of it durable. It
@@ -234,7 +247,7 @@ func (s State) Disk() *Disk {
 		}
 		n.base = s.image(e.file)
 		n.size, n.sectors, n.shared = n.base.size, n.base.sectors, true
-		n.written = min(n.size, int64(len(n.sectors))*SectorBytes)
+		n.written = n.base.written
 	}
 	for i := range s.tree.paths {
 		e := &s.tree.paths[i]

@@ -226,7 +226,7 @@ func (s State) lost(seen State) (lost vfs.Lost) {
 		now := seen.image(i)
 		was := image{}
 		for j, g := range s.tree.files {
-			if g.node == f.node {
+			if g.view.node == f.view.node {
 				was = s.image(j)
 			}
 		}
