@@ -61,14 +61,19 @@ func runAll(t *testing.T, k kind, trials []*trial) error {
 		queue <- i
 	}
 	close(queue)
+	var benches []*bench
 	for range min(workers, len(trials)) {
-		dir := t.TempDir()
+		b := &bench{kind: k, dir: t.TempDir()}
+		// Before the others run: a process that is being started holds, for a
+		// moment, their open files, and keeps them from unmounting.
+		if err := b.set(); err != nil {
+			return err
+		}
+		benches = append(benches, b)
+	}
+	for _, b := range benches {
 		group.Go(func() error {
 			if err := privateMounts(); err != nil {
-				return err
-			}
-			b := &bench{kind: k, dir: dir}
-			if err := b.set(); err != nil {
 				return err
 			}
 			for i := range queue {
