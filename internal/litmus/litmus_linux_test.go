@@ -200,3 +200,25 @@ func (s *tally) String() string {
 	total := fmt.Sprintf("| total | | %d | %d | %d |", s.crashes, s.seen, s.outside)
 	return strings.Join(slices.Concat(head, s.lines, []string{total}), "\n")
 }
+
+// TestMissingSyncIsNotLegal is the control: a kernel that is never asked to sync
+// must leave what the model, which is, does not allow.
+func TestMissingSyncIsNotLegal(t *testing.T) {
+	k := kinds[0]
+	k.need(t)
+	for _, name := range []string{"append, sync, append", "create, sync both", "replace, sync the file"} {
+		t.Run(name, func(t *testing.T) {
+			p := program(t, name)
+			model := slices.Clone(p.Steps)
+			for i, s := range p.Steps {
+				if s.Op == Sync || s.Op == SyncDir {
+					p.Steps[i] = Step{Op: Writeback, Name: s.Name} // of 0 bytes: nothing
+				}
+			}
+			tr := newTrial(t, k, p, model)
+			tr.report = func(string, ...any) {}
+			require.NoError(t, runAll(t, k, []*trial{tr}))
+			require.NotZero(t, tr.result.illegal, "%d crashes, %d states, all legal", tr.result.crashes, len(tr.result.seen))
+		})
+	}
+}
