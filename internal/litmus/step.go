@@ -31,6 +31,7 @@ const (
 	// Writeback is writeback NAME OFFSET+BYTES: the kernel writes these bytes
 	// now, as it may at any time. It promises nothing, so it is no call of the
 	// program: Do ignores it, and who runs a program on a kernel does it himself.
+	// Of 0 bytes it is nothing.
 	Writeback Op = "writeback"
 )
 
