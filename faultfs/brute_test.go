@@ -64,8 +64,12 @@ func (b *brute) write(name string, off int, data []byte) {
 	id := b.names[name]
 	f := b.files[id]
 	if end := off + len(data); end > len(f.data) {
+		for at := 1; at <= end; at++ {
+			if at == end || at%4096 == 0 && at > off && at > len(f.data) {
+				b.add(bruteOp{kind: bruteGrow, file: id, size: at})
+			}
+		}
 		f.data = append(f.data, make([]byte, end-len(f.data))...)
-		b.add(bruteOp{kind: bruteGrow, file: id, size: end})
 	}
 	for at := 0; at < len(data); {
 		n := min(512-(off+at)%512, len(data)-at)
@@ -82,6 +86,11 @@ func (b *brute) truncate(name string, size int) {
 		return
 	}
 	if size < len(f.data) {
+		for at := size; at < len(f.data) && (at == size || at%4096 != 0) && size%4096 != 0; {
+			n := min(512-at%512, len(f.data)-at)
+			b.add(bruteOp{kind: bruteData, file: id, size: at, data: make([]byte, n)})
+			at += n
+		}
 		b.gaveBack(f.data)
 		f.data = f.data[:size:size]
 		f.written = min(f.written, size)
@@ -141,7 +150,8 @@ func (b *brute) sync(name string) {
 		if op.kind != bruteName && op.file == id && !op.orphan && !op.forced {
 			op.forced = true
 			if op.kind == bruteData {
-				b.files[id].written = max(b.files[id].written, op.size+len(op.data))
+				f := b.files[id]
+				f.written = max(f.written, min(len(f.data), op.size+len(op.data)))
 			}
 		}
 	}
@@ -189,9 +199,9 @@ func (b *brute) contents() []string {
 // bruteWorld is a file in one world.
 type bruteWorld struct {
 	size  int
-	cells [2560]byte
-	known [2560]bool
-	open  [5]bool // sectors in which anything may show
+	cells [4608]byte
+	known [4608]bool
+	open  [9]bool // sectors in which anything may show
 }
 
 // worlds applies the chosen operations, and fills what was lost in every way.

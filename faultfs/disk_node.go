@@ -158,25 +158,36 @@ func (d *Disk) readAt(n *node, p []byte, off int64) int {
 // each sector.
 func (d *Disk) writeAt(n *node, p []byte, off int64) {
 	d.learnSize(n)
-	end := off + int64(len(p))
-	if end > n.size {
-		n.sizes = append(n.sizes, sizeChange{d.change(), sizeExtend, end})
-		n.size = end
-	}
+	d.extend(n, off, off+int64(len(p)))
 	for len(p) > 0 {
 		i, at := int(off/SectorBytes), int(off%SectorBytes)
 		m := min(len(p), SectorBytes-at)
-		data := &sector{bytes: *n.sector(i).content()}
-		copy(data.bytes[at:], p[:m])
-		if n.data == nil {
-			n.data = map[int][]dataChange{}
-		}
-		n.data[i] = append(n.data[i], dataChange{
-			change: d.change(), lo: at, hi: at + m, data: &data.bytes, fresh: off+int64(m) > n.written,
-		})
-		n.setSector(i, newSector(data))
+		d.putSector(n, i, at, p[:m], off+int64(m) > n.written)
 		p, off = p[m:], off+int64(m)
 	}
+}
+
+// extend makes the size at least end, for a write from off on. Pages are written
+// back one by one, and each takes the size along as far as it reaches: the size
+// may stop at the end of any of them.
+func (d *Disk) extend(n *node, off, end int64) {
+	for n.size < end {
+		n.size = min(end, (max(n.size, off)/PageBytes+1)*PageBytes)
+		n.sizes = append(n.sizes, sizeChange{d.change(), sizeExtend, n.size})
+	}
+}
+
+// putSector changes the bytes of sector i from at on.
+func (d *Disk) putSector(n *node, i, at int, p []byte, fresh bool) {
+	data := &sector{bytes: *n.sector(i).content()}
+	copy(data.bytes[at:], p)
+	if n.data == nil {
+		n.data = map[int][]dataChange{}
+	}
+	n.data[i] = append(n.data[i], dataChange{
+		change: d.change(), lo: at, hi: at + len(p), data: &data.bytes, fresh: fresh,
+	})
+	n.setSector(i, newSector(data))
 }
 
 // resize is truncate.
@@ -185,13 +196,29 @@ func (d *Disk) resize(n *node, size int64) {
 	if size == n.size {
 		return
 	}
-	n.sizes = append(n.sizes, sizeChange{d.change(), sizeSet, size})
-	if size < n.size {
+	shrinks := size < n.size
+	if shrinks {
 		d.free(n)
+		d.clearPage(n, size)
+	}
+	n.sizes = append(n.sizes, sizeChange{d.change(), sizeSet, size})
+	if shrinks {
 		n.written = min(n.written, size)
 		n.cut(size)
 	}
 	n.size = size
+}
+
+// clearPage writes zeros from size to the end of its page. A file system does so
+// when it cuts a file off, and may have done it before the new size is on the disk.
+func (d *Disk) clearPage(n *node, size int64) {
+	end := min(n.size, (size+PageBytes-1)/PageBytes*PageBytes)
+	for size < end {
+		i, at := int(size/SectorBytes), size%SectorBytes
+		m := min(end-size, SectorBytes-at)
+		d.putSector(n, i, int(at), zeroSector.bytes[:m], false)
+		size += m
+	}
 }
 
 // cut makes callers see zeros from size on.
@@ -248,7 +275,7 @@ func (d *Disk) syncNode(n *node) (journal bool) {
 			c.force(k)
 			settled = settled && c.forced != never
 			if c.forced == k {
-				n.written = max(n.written, int64(i)*SectorBytes+int64(c.hi))
+				n.written = max(n.written, min(n.size, int64(i)*SectorBytes+int64(c.hi)))
 			}
 		}
 	}

@@ -232,10 +232,16 @@ func TestCountsWorkedOutByHand(t *testing.T) {
 			w.sync("1.seg")
 			w.write("1.seg", 512, 512)
 		}},
-		{"cut off", 2, func(w *twins) { w.durable("f", 600); w.truncate("f", 100) }},
-		// As it was; cut; cut and longer with data, zeros, garbage or what was
-		// there before; longer without the cut: the old bytes, or the new.
-		{"cut off and append", 1 + 1 + 4 + 1, func(w *twins) { w.durable("f", 600); w.truncate("f", 100); w.append("f", 50) }},
+		// The old size, and in each of its two sectors behind the new one what was
+		// there or zeros; or the new size.
+		{"cut off", 2*2 + 1, func(w *twins) { w.durable("f", 600); w.truncate("f", 100) }},
+		// The old size: in the first sector what was there or zeros, with the new
+		// bytes or without, in the second what was there or zeros. Cut; cut and
+		// longer with data, zeros, garbage or what was there before.
+		{"cut off and append", 4*2 + 1 + 4, func(w *twins) { w.durable("f", 600); w.truncate("f", 100); w.append("f", 50) }},
+		// The old size; the end of the first page, with data, zeros or garbage in
+		// its last sector; the new size, with the same in each of two.
+		{"append over the end of a page", 1 + 3 + 3*3, func(w *twins) { w.durable("f", 4000); w.append("f", 200) }},
 		{"make longer", 1 + 2, func(w *twins) { w.durable("f", 0); w.truncate("f", 100) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
