@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // site is where one mutant is built and run: a directory of its own, outside
@@ -21,6 +22,7 @@ type site struct {
 	mutated []byte // what stands there instead
 	overlay string // the JSON file for -overlay; empty for the control
 	built   map[string]workplace
+	cpu     time.Duration // what building and checking took so far
 }
 
 // workplace is where the checks of one package run.
@@ -88,7 +90,7 @@ func (s *site) build(ctx context.Context, pkg, binary string) error {
 		args = append(args, "-overlay", s.overlay)
 	}
 	var out bytes.Buffer
-	code, err := execute(ctx, command{dir: s.root, name: "go", args: append(args, "./"+pkg), out: &out})
+	code, err := execute(ctx, command{dir: s.root, name: "go", args: append(args, "./"+pkg), out: &out, cpu: &s.cpu})
 	if err != nil {
 		return fmt.Errorf("building the tests of %s: %w", pkg, err)
 	}

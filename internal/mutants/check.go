@@ -27,9 +27,9 @@ type finding struct {
 	details string // the first lines of what it said
 }
 
-// run runs the check with a test binary in dir, a copy of the package's
-// directory. Its error says that there is no finding.
-func (c *Check) run(ctx context.Context, binary, dir string) (finding, error) {
+// run runs the check, and adds to cpu what that took. Its error says that there
+// is no finding.
+func (c *Check) run(ctx context.Context, w workplace, cpu *time.Duration) (finding, error) {
 	args := []string{"-test.v", "-test.failfast", "-test.count=1", "-test.run=" + c.Run, "-test.timeout=" + c.Limit.String()}
 	if c.Skip != "" {
 		args = append(args, "-test.skip="+c.Skip)
@@ -38,8 +38,8 @@ func (c *Check) run(ctx context.Context, binary, dir string) (finding, error) {
 	// The test binary ends itself at its limit, and says what hung. One that
 	// cannot do even that is killed.
 	code, err := execute(ctx, command{
-		dir: dir, name: binary, args: append(args, c.Flags...), out: &out, limit: c.Limit + killDelay,
-		env: []string{"TMPDIR=" + dir, "GOTRACEBACK=single"},
+		dir: w.dir, name: w.binary, args: append(args, c.Flags...), out: &out, limit: c.Limit + killDelay, cpu: cpu,
+		env: []string{"TMPDIR=" + w.dir, "GOTRACEBACK=single"},
 	})
 	if err != nil {
 		return finding{}, fmt.Errorf("running the check %s: %w", c.Name, err)

@@ -17,7 +17,8 @@ type command struct {
 	args  []string
 	env   []string // beside this process's own
 	out   io.Writer
-	limit time.Duration // zero: none
+	limit time.Duration  // zero: none
+	cpu   *time.Duration // what it and its children used is added here; may be nil
 }
 
 // killedAtLimit is the exit code of a process that was killed at its limit.
@@ -40,6 +41,9 @@ func execute(ctx context.Context, c command) (code int, err error) {
 	cmd.Cancel = func() error { return killGroup(cmd) }
 	cmd.WaitDelay = time.Second // for a grandchild that holds the pipe
 	err = cmd.Run()
+	if c.cpu != nil && cmd.ProcessState != nil {
+		*c.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

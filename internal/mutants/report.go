@@ -19,6 +19,8 @@ type Report struct {
 	Broken        []string `json:"errorsInTheList"`
 	MedianSeconds float64  `json:"medianSeconds"`
 	MaxSeconds    float64  `json:"maxSeconds"`
+	MedianCPU     float64  `json:"medianCpuSeconds"`
+	MaxCPU        float64  `json:"maxCpuSeconds"`
 	Results       []Result `json:"results"`
 }
 
@@ -40,20 +42,21 @@ func NewReport(results []Result) *Report {
 			r.Broken = append(r.Broken, result.Name)
 		}
 	}
-	r.MedianSeconds, r.MaxSeconds = medianAndMax(results)
+	r.MedianSeconds, r.MaxSeconds = medianAndMax(results, func(x *Result) float64 { return x.Seconds })
+	r.MedianCPU, r.MaxCPU = medianAndMax(results, func(x *Result) float64 { return x.CPUSeconds })
 	return r
 }
 
 // OK reports whether every mutant was caught or is explained.
 func (r *Report) OK() bool { return len(r.NotCaught) == 0 && len(r.Broken) == 0 }
 
-func medianAndMax(results []Result) (median, most float64) {
+func medianAndMax(results []Result, of func(*Result) float64) (median, most float64) {
 	if len(results) == 0 {
 		return 0, 0
 	}
 	var seconds []float64
-	for _, result := range results {
-		seconds = append(seconds, result.Seconds)
+	for i := range results {
+		seconds = append(seconds, of(&results[i]))
 	}
 	slices.Sort(seconds)
 	return seconds[len(seconds)/2], seconds[len(seconds)-1]
@@ -65,7 +68,7 @@ func (r *Result) WriteLine(w io.Writer) error {
 	if r.Check != "" {
 		by = fmt.Sprintf(" by %s, %s", r.Check, r.Test)
 	}
-	line := fmt.Sprintf("%-34s %6.1f s  %s%s", r.Name, r.Seconds, r.Outcome, by)
+	line := fmt.Sprintf("%-42s %6.1f s (%.1f s of CPU)  %s%s", r.Name, r.Seconds, r.CPUSeconds, r.Outcome, by)
 	if r.Outcome == Broken || r.Outcome == Survived {
 		line += "\n    " + r.Rule + strings.ReplaceAll("\n"+r.Details, "\n", "\n    ")
 	}
@@ -76,8 +79,8 @@ func (r *Result) WriteLine(w io.Writer) error {
 // Write prints the sums and the table by group, in Markdown.
 func (r *Report) Write(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(tw, "| group\t| mutants\t| caught\t| equivalent\t| not caught\t| by\t| median, s\t| max, s\t|\n")
-	fmt.Fprintf(tw, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|\n")
+	fmt.Fprintf(tw, "| group\t| mutants\t| caught\t| equivalent\t| not caught\t| by\t| median, s\t| max, s\t| median CPU, s\t|\n")
+	fmt.Fprintf(tw, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|\n")
 	var groups []string
 	for _, result := range r.Results {
 		if !slices.Contains(groups, result.Group) {
@@ -92,9 +95,9 @@ func (r *Report) Write(w io.Writer) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d mutants, %d caught (%d of them by timeout), %d equivalent, %d not caught, %d errors in the list; median %.1f s, max %.1f s\n%s%s",
+	_, err := fmt.Fprintf(w, "\n%d mutants, %d caught (%d of them by timeout), %d equivalent, %d not caught, %d errors in the list; median %.1f s, max %.1f s (of CPU: %.1f and %.1f s)\n%s%s",
 		r.Mutants, r.Caught, r.Hung, r.Explained, len(r.NotCaught), len(r.Broken), r.MedianSeconds, r.MaxSeconds,
-		listed("not caught", r.NotCaught), listed("errors in the list", r.Broken))
+		r.MedianCPU, r.MaxCPU, listed("not caught", r.NotCaught), listed("errors in the list", r.Broken))
 	return err
 }
 
@@ -109,8 +112,8 @@ func (r *Report) writeRow(w io.Writer, group string) {
 	for _, check := range slices.Sorted(maps.Keys(by)) {
 		checks = append(checks, fmt.Sprintf("%s %d", check, by[check]))
 	}
-	fmt.Fprintf(w, "| %s\t| %d\t| %d\t| %d\t| %d\t| %s\t| %.1f\t| %.1f\t|\n", group, r.Mutants, r.Caught, r.Explained,
-		len(r.NotCaught)+len(r.Broken), strings.Join(checks, ", "), r.MedianSeconds, r.MaxSeconds)
+	fmt.Fprintf(w, "| %s\t| %d\t| %d\t| %d\t| %d\t| %s\t| %.1f\t| %.1f\t| %.1f\t|\n", group, r.Mutants, r.Caught, r.Explained,
+		len(r.NotCaught)+len(r.Broken), strings.Join(checks, ", "), r.MedianSeconds, r.MaxSeconds, r.MedianCPU)
 }
 
 func listed(what string, names []string) string {

@@ -49,6 +49,9 @@ type Result struct {
 	Test    string  `json:"test,omitempty"`  // package and name of the first test that failed
 	Details string  `json:"details,omitempty"`
 	Seconds float64 `json:"seconds"` // with the build
+	// CPUSeconds is what the processors worked for it; on a busy machine Seconds
+	// says more of the others.
+	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
 // Run tries every mutant and returns the results in the order of the list. It
@@ -127,13 +130,14 @@ func (r *Runner) check(ctx context.Context, m *Mutant, dir string, result *Resul
 	if err != nil {
 		return err
 	}
+	defer func() { result.CPUSeconds = s.cpu.Seconds() }()
 	for i := range r.Checks {
 		c := &r.Checks[i]
 		w, err := s.workplace(ctx, c.Package)
 		if err != nil {
 			return err
 		}
-		f, err := c.run(ctx, w.binary, w.dir)
+		f, err := c.run(ctx, w, &s.cpu)
 		switch {
 		case err != nil:
 			return err
