@@ -84,13 +84,15 @@ func (s *site) workplace(ctx context.Context, pkg string) (workplace, error) {
 }
 
 func (s *site) build(ctx context.Context, pkg, binary string) error {
-	// Nobody debugs these, and linking without tables for that is faster.
-	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}
+	// Compiling takes most of the time that a mutant gets. The package is not
+	// optimised, which its tests hardly notice, and linked without the tables of
+	// a debugger.
+	args := []string{"test", "-c", "-vet=off", "-gcflags=-N -l", "-ldflags=-s -w", "-o", binary}
 	if s.overlay != "" {
 		args = append(args, "-overlay", s.overlay)
 	}
 	var out bytes.Buffer
-	code, err := execute(ctx, command{dir: s.root, name: "go", args: append(args, "./"+pkg), out: &out, cpu: &s.cpu})
+	code, err := execute(ctx, command{dir: s.root, name: "go", args: append(args, "./"+pkg), out: &out, cpu: &s.cpu, env: []string{"TMPDIR=" + s.dir}})
 	if err != nil {
 		return fmt.Errorf("building the tests of %s: %w", pkg, err)
 	}

@@ -45,11 +45,11 @@ func EngineChecks() []Check {
 		random = "^(TestAttack|TestDamageMatrix|TestLegalTorn.*)$"
 	)
 	return []Check{
-		{Name: "unit", Package: "kv", Run: ".", Skip: slow + "|" + random, Flags: []string{"-rapid.seed=1"}, Limit: 15 * time.Second},
-		{Name: "damage", Package: "kv", Run: "^(TestDamageMatrix|TestLegalTorn.*)$", Flags: []string{"-damage.seed=1"}, Limit: 30 * time.Second},
-		{Name: "attack", Package: "kv", Run: "^TestAttack$", Limit: 30 * time.Second},
-		{Name: "sweep-of-check", Package: "kv", Run: "^TestCheckErrorSweep$", Limit: 30 * time.Second},
-		{Name: "sweep", Package: "kv", Run: "^TestErrorSweep$", Flags: []string{"-sweep.sites=false"}, Limit: 90 * time.Second},
-		{Name: "more-attacks", Package: "kv", Run: "^TestAttack$", Flags: []string{"-attack.seed=100", "-attack.rounds=150"}, Limit: 90 * time.Second},
+		{Name: "unit", Package: "kv", Run: ".", Skip: slow + "|" + random, Flags: []string{"-rapid.seed=1"}, Limit: 30 * time.Second},
+		{Name: "damage", Package: "kv", Run: "^(TestDamageMatrix|TestLegalTorn.*)$", Flags: []string{"-damage.seed=1"}, Limit: time.Minute},
+		{Name: "attack", Package: "kv", Run: "^TestAttack$", Limit: time.Minute},
+		{Name: "sweep-of-check", Package: "kv", Run: "^TestCheckErrorSweep$", Limit: time.Minute},
+		{Name: "sweep", Package: "kv", Run: "^TestErrorSweep$", Flags: []string{"-sweep.sites=false"}, Limit: 3 * time.Minute},
+		{Name: "more-attacks", Package: "kv", Run: "^TestAttack$", Flags: []string{"-attack.seed=100", "-attack.rounds=150"}, Limit: 3 * time.Minute},
 	}
 }

@@ -67,15 +67,15 @@ func (r *Runner) Run(ctx context.Context, list []Mutant) ([]Result, error) {
 	done := make(chan int, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, r.Parallel))
-	for i := range list {
-		group.Go(func() (err error) {
-			if results[i], err = r.try(ctx, &list[i], filepath.Join(dir, fmt.Sprint(i))); err == nil {
-				done <- i
-			}
-			return err
-		})
-	}
 	go func() {
+		for i := range list { // Go waits for its turn
+			group.Go(func() (err error) {
+				if results[i], err = r.try(ctx, &list[i], filepath.Join(dir, fmt.Sprint(i))); err == nil {
+					done <- i
+				}
+				return err
+			})
+		}
 		err = group.Wait()
 		close(done)
 	}()
