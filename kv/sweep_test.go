@@ -62,12 +62,14 @@ var sweepModes = []struct{ name, rule string }{
 const changes = "create|write|sync|syncdir|truncate|preallocate|remove|mkdir"
 
 // sweepOthers are rules about some of the calls, counted among themselves: what
-// a failed sync can do to what it covered, and a disk that can only be read.
+// a failed sync can do to what it covered, a disk that can only be read, and a
+// read that fails as often as it is tried and works for whoever asks next.
 var sweepOthers = []pass{
 	{errno: "EIO", mode: "reverted", rule: "sync|syncdir * #%d EIO reverted", ops: "sync|syncdir"},
 	{errno: "EIO", mode: "aborted", rule: "sync|syncdir * #%d EIO aborted", ops: "sync|syncdir"},
 	{errno: "EIO", mode: "unwritable", rule: changes + " * #%d+ EIO", ops: changes},
 	{errno: "EROFS", mode: "unwritable", rule: changes + " * #%d+ EROFS", ops: changes},
+	{errno: "EIO", mode: "reread", rule: "read * #%d+ heal=3 EIO", ops: "read"},
 }
 
 // An end is how the process with the faults ends: killed, when the system keeps
@@ -155,7 +157,7 @@ func (s *sweep) turnsOf(t testing.TB, sc scenario) (its turns) {
 			path = sc.before + path
 		}
 		s.seen[path]++
-		for _, ops := range []string{"any", "sync|syncdir", changes} {
+		for _, ops := range []string{"any", "sync|syncdir", changes, "read"} {
 			if ops != "any" && !slices.Contains(strings.Split(ops, "|"), string(c.Op)) {
 				continue
 			}

@@ -230,6 +230,8 @@ var directorySyncs = []Mutant{
 		Old:  `	return st.syncDir()`,
 		New:  `	return nil`,
 		Rule: "what an interrupted creation left is gone for good before its name is used again",
+		Equivalent: "The sync of the directory that makes the first manifest's name durable covers the removals too, " +
+			"and until STORE has followed, a directory whose only manifest is the first one counts as never opened.",
 	},
 	{
 		Name: "leftovers-are-written-over", File: "manifest_files.go",
