@@ -208,22 +208,49 @@ func TestBoundLeavesOutWhatIsGathered(t *testing.T) {
 }
 
 // Whichever read fails as often as it is tried: a damaged store is not opened
-// because the proof of it could not be read.
+// because the proof of it could not be read, and nothing in it is changed.
 func TestDamagedStoreIsNotOpenedWhileReadsFail(t *testing.T) {
 	m := buildMatrixStore(t, 1, endKilled)
-	swapped, holed := maps.Clone(m.files), maps.Clone(m.files)
+	swapped, holed, unlisted := maps.Clone(m.files), maps.Clone(m.files), maps.Clone(m.files)
 	swapped[m.newest], swapped[m.active] = swapped[m.active], swapped[m.newest]
 	holed[m.active] = slices.Clone(holed[m.active])
 	holed[m.active][segmentHeaderBytes] ^= 1
-	for name, files := range map[string]map[string][]byte{"swapped": swapped, "holed": holed} {
+	unlisted[m.newest] = garbage(1, len(unlisted[m.newest]))
+	for name, files := range map[string]map[string][]byte{"swapped": swapped, "holed": holed, "unlisted": unlisted} {
 		fired := 1
 		for n := 1; fired > 0; n++ {
-			fsys := faultfs.New(newMatrixFs(files))
+			base := newMatrixFs(files)
+			fsys := faultfs.New(base)
 			rule := fsys.Inject(faultfs.MustParse(fmt.Sprintf("read * #%d+ heal=3 EIO", n))[0])
 			_, err := Open(fsys, dir, small)
 			if fired = rule.Fired(); !errors.Is(err, syscall.EIO) {
 				require.ErrorIs(t, err, ErrDamaged, "%s, read %d", name, n)
 			}
+			require.Zero(t, base.changes, "%s, read %d", name, n)
 		}
 	}
+}
+
+// Close says when it could not note where the log ends: until the next Open
+// damage to the last group would look like a torn write.
+func TestCloseSaysThatTheEndIsNotNoted(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, roomy)
+	want := load(t, db, 3)
+	fsys.Inject(faultfs.MustParse("create MANIFEST-* #1 EIO")[0])
+	err := db.Close()
+	require.ErrorIs(t, err, syscall.EIO)
+	require.ErrorContains(t, err, "where the log ends")
+	require.ErrorIs(t, db.Close(), syscall.EIO, "the same again")
+	requireContents(t, mustOpen(t, fsys, roomy), want)
+}
+
+// What an interrupted creation left and what cannot be removed is what the error
+// names, and not what comes of it.
+func TestLeftoverThatCannotBeRemovedStopsACreation(t *testing.T) {
+	fsys := faultfs.New(interruptedWorld(t).fs(t), faultfs.MustParse("remove MANIFEST-* #1 EIO")...)
+	_, err := Open(fsys, dir, small)
+	require.ErrorIs(t, err, syscall.EIO)
+	require.ErrorContains(t, err, manifestName(1))
+	mustOpen(t, fsys, small)
 }

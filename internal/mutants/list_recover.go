@@ -63,6 +63,8 @@ var recovery = []Mutant{
 		Old:  `		r.manifest.active().setDurable(r.tail.position())`,
 		New:  `		_ = r.tail.position()`,
 		Rule: "a recovery raises the bound to the end",
+		Equivalent: "Recovery goes on with a segment only where the manifest's bound is its very end already, for no record " +
+			"can say of itself that it is durable; in every other case it seals the segment.",
 	},
 	{
 		Name: "sequence-number-is-used-again", File: "recover.go",
