@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -90,17 +91,26 @@ func TestListingThatComesUpShortLosesNothing(t *testing.T) {
 
 // The manifest of a new segment is lost, and the segment is not listed.
 func TestSegmentThatIsNotListedIsLookedForByName(t *testing.T) {
-	fsys := afero.NewMemMapFs()
-	db := mustOpen(t, fsys, small)
-	older := onlyFile(t, fsys, "MANIFEST-*")
-	content := mustRead(t, fsys, older)
-	require.NoError(t, db.Set([]byte("k"), []byte("v")))
-	abandon(db)
-	require.NoError(t, fsys.Remove(onlyFile(t, fsys, "MANIFEST-*")))
-	require.NoError(t, afero.WriteFile(fsys, older, content, 0o644))
-	_, err := Open(&shortList{fsys, []string{segmentName(1)}}, dir, small)
-	require.ErrorIs(t, err, ErrDamaged)
-	require.ErrorContains(t, err, segmentName(1))
+	for last := 1; last <= 3; last++ {
+		fsys := afero.NewMemMapFs()
+		db := mustOpen(t, fsys, small)
+		var older string
+		var content []byte
+		for i := 0; db.Stats().Segments < last; i++ {
+			older = onlyFile(t, fsys, "MANIFEST-*")
+			content = mustRead(t, fsys, older)
+			require.NoError(t, db.Set(fmt.Append(nil, i), make([]byte, 1000)))
+		}
+		abandon(db)
+		require.NoError(t, fsys.Remove(onlyFile(t, fsys, "MANIFEST-*")))
+		require.NoError(t, afero.WriteFile(fsys, older, content, 0o644))
+		if last > 1 { // the older manifest knew it before it gave its space back
+			truncate(t, fsys, filepath.Join(dir, segmentName(uint64(last-1))), 4096)
+		}
+		_, err := Open(&shortList{fsys, []string{segmentName(uint64(last))}}, dir, small)
+		require.ErrorIs(t, err, ErrDamaged)
+		require.ErrorContains(t, err, segmentName(uint64(last)))
+	}
 }
 
 // Files that are not listed stand where the next ones would go. They are left
@@ -253,4 +263,109 @@ func TestLeftoverThatCannotBeRemovedStopsACreation(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EIO)
 	require.ErrorContains(t, err, manifestName(1))
 	mustOpen(t, fsys, small)
+}
+
+// Writes that share a sync do not vouch for each other: none of them was durable
+// when the others were written.
+func TestRecordsOfOneSyncDoNotVouchForEachOther(t *testing.T) {
+	fsys := afero.NewMemMapFs()
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Hour), boundEvery: time.Hour})
+	for _, key := range []string{"a", "b", "c"} {
+		require.NoError(t, db.Set([]byte(key), []byte("v")))
+	}
+	require.NoError(t, db.Sync())
+	abandon(db)
+	writeBytes(t, fsys, onlyFile(t, fsys, "*.seg"), make([]byte, 48), segmentHeaderBytes)
+	db = mustOpen(t, fsys, roomy)
+	require.EqualValues(t, 2*48+48, db.Stats().Recovery.CutBytes, "a torn tail, and no damage")
+	requireContents(t, db, contents{})
+}
+
+// The space of every sealed segment is given back, once.
+func TestSpaceIsGivenBackOnce(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	var truncated atomic.Int64
+	fsys.OnCall(func(c faultfs.Call) {
+		if c.Op == "truncate" {
+			truncated.Add(1)
+		}
+	})
+	db := mustOpen(t, fsys, small)
+	load(t, db, 200)
+	require.Greater(t, db.Stats().Segments, 4)
+	require.EqualValues(t, db.Stats().Segments-1, truncated.Load())
+}
+
+// A manifest whose sync failed may be on disk, and goes when a newer one is.
+func TestManifestsThatFailedAreRemoved(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+	want := load(t, db, 20)
+	fsys.Inject(faultfs.MustParse("sync MANIFEST-* #1+ heal=3 EIO")[0])
+	for i := 0; len(fsys.Unfired()) > 0 || db.Stats().Fenced != nil; i++ {
+		if key := fmt.Sprintf("more-%d", i); db.Set([]byte(key), []byte("v")) == nil {
+			want[key] = "v"
+		}
+	}
+	require.Len(t, files(t, fsys, "MANIFEST-*"), 1)
+	requireContents(t, reopen(t, db, fsys), want)
+}
+
+// A segment was begun and could not be listed; the next write wants more room.
+func TestSegmentThatWasBegunIsUsedOnlyIfItIsLargeEnough(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, small)
+	want := load(t, db, 20)
+	fsys.Inject(faultfs.MustParse("create MANIFEST-* #1 EMFILE")[0])
+	for i := 0; len(fsys.Unfired()) > 0; i++ {
+		if key := fmt.Sprintf("more-%d", i); db.Set([]byte(key), []byte("v")) == nil {
+			want[key] = "v"
+		}
+	}
+	want["large"] = strings.Repeat("v", 20_000)
+	require.NoError(t, db.Set([]byte("large"), []byte(want["large"])))
+	requireContents(t, reopen(t, db, fsys), want)
+}
+
+// The bound follows the log for as long as there are writes.
+func TestBoundIsRaisedAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := afero.NewMemMapFs()
+		db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10})
+		for i := range 4 {
+			require.NoError(t, db.Set([]byte{byte(i)}, nil))
+			time.Sleep(defaultBoundEvery)
+			synctest.Wait()
+			m, _, err := parseManifest(mustRead(t, fsys, onlyFile(t, fsys, "MANIFEST-*")))
+			require.NoError(t, err)
+			require.EqualValues(t, i+1, m.lastSeq())
+		}
+	})
+}
+
+// While an older group waits to be published a newer one waits behind it.
+func TestGroupsArePublishedInOrder(t *testing.T) {
+	p := &publisher{groups: make(chan *group, 1)}
+	p.behind.Store(1)
+	c := &committer{db: &DB{queue: newQueue()}, publisher: p}
+	g := new(group)
+	c.deliver(g)
+	require.Same(t, g, <-p.groups)
+}
+
+// A fence stays until an attempt to end it has succeeded.
+func TestFailedAttemptLeavesTheFence(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs())
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+	want := load(t, db, 3)
+	broken := fsys.Inject(faultfs.MustParse("sync|syncdir * EIO")[0])
+	for range 4 {
+		require.Error(t, db.Set([]byte("refused"), []byte("v")))
+		require.ErrorIs(t, db.Stats().Fenced, ErrFenced)
+	}
+	broken.Remove()
+	require.NoError(t, db.Set([]byte("resumed"), []byte("v")))
+	want["resumed"] = "v"
+	require.NoError(t, db.Stats().Fenced)
+	requireContents(t, reopen(t, db, fsys), want)
 }
