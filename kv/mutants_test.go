@@ -353,19 +353,32 @@ func TestGroupsArePublishedInOrder(t *testing.T) {
 	require.Same(t, g, <-p.groups)
 }
 
-// A fence stays until an attempt to end it has succeeded.
+// A fence stays until an attempt to end it has succeeded, whether the write that
+// brought it about is unknown or, once it was cut off, has failed.
 func TestFailedAttemptLeavesTheFence(t *testing.T) {
-	fsys := faultfs.New(afero.NewMemMapFs())
-	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
-	want := load(t, db, 3)
-	broken := fsys.Inject(faultfs.MustParse("sync|syncdir * EIO")[0])
-	for range 4 {
-		require.Error(t, db.Set([]byte("refused"), []byte("v")))
-		require.ErrorIs(t, db.Stats().Fenced, ErrFenced)
+	for _, rule := range []string{"sync|syncdir * EIO", "sync *.seg EIO"} {
+		fsys := faultfs.New(afero.NewMemMapFs())
+		db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+		want := load(t, db, 3)
+		broken := fsys.Inject(faultfs.MustParse(rule)[0])
+		for range 4 {
+			require.Error(t, db.Set([]byte("refused"), []byte("v")), rule)
+			require.ErrorIs(t, db.Stats().Fenced, ErrFenced, rule)
+		}
+		broken.Remove()
+		require.NoError(t, db.Set([]byte("resumed"), []byte("v")), rule)
+		want["resumed"] = "v"
+		require.NoError(t, db.Stats().Fenced)
+		requireContents(t, reopen(t, db, fsys), want)
 	}
-	broken.Remove()
-	require.NoError(t, db.Set([]byte("resumed"), []byte("v")))
-	want["resumed"] = "v"
-	require.NoError(t, db.Stats().Fenced)
+}
+
+// A disk without room for a segment of the usual size gets a small one.
+func TestSmallSegmentWhereThereIsNoRoomForALargeOne(t *testing.T) {
+	fsys := faultfs.New(afero.NewMemMapFs(), faultfs.MustParse("preallocate *.seg #1 ENOSPC")...)
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 1 << 20, boundEvery: time.Hour})
+	want := load(t, db, 3)
+	fsys.CheckFired(t)
+	require.EqualValues(t, smallSegmentBytes, db.committer.active.header.capacity)
 	requireContents(t, reopen(t, db, fsys), want)
 }

@@ -122,6 +122,8 @@ var fences = []Mutant{
 		c.dropBuf()`,
 		New:  `		c.dropBuf()`,
 		Rule: "sequence numbers have no gap",
+		Equivalent: "The segment is given up before, and whatever is written next begins a new one, which sets the place " +
+			"and the number of its first record anew; nothing looks at the old tail meanwhile.",
 	},
 	{
 		Name: "gathered-writes-are-dropped", File: "resume.go",
