@@ -122,7 +122,8 @@ func TestForgedRecordIsNeverReturned(t *testing.T) {
 		kind       uint8
 		key, value string
 	}{
-		"an older record of the key": {7, kindSet, "key-0000", "another"},
+		"an older record of the key": {7, kindSet, "key-0000", strings.ToUpper(want["key-0000"])},
+		"a longer record of the key": {1, kindSet, "key-0000", want["key-0000"] + "longer"},
 		"a record of another key":    {1, kindSet, "key-9999", want["key-0000"]},
 		"a delete":                   {1, kindDelete, "key-0000", ""},
 	} {
