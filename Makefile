@@ -1,5 +1,5 @@
 # Everything here is a plain go command; the Makefile only saves typing.
-.PHONY: build test race check fuzz chaos bench
+.PHONY: build test race check fuzz chaos bench mutants
 
 build:
 	go build -o bin/holdfast ./cmd/holdfast
@@ -24,3 +24,7 @@ chaos:
 bench:
 	go run ./cmd/holdfast bench engine
 	go run ./cmd/holdfast bench
+
+# Bugs planted in the engine one by one: which of them do the tests catch?
+mutants:
+	go run ./internal/mutants/cmd

@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"holdfast/internal/vfs"
@@ -51,6 +53,18 @@ func (f *gatedFile) SyncData() error {
 	return vfs.SyncData(f.File)
 }
 
+// await waits for a sync to arrive, of a write that must not return before.
+func (g *syncGate) await(t *testing.T, returned <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-g.arrived:
+	case <-returned:
+		require.FailNow(t, "the write returned, and was not synced")
+	case <-time.After(waitLimit):
+		require.FailNow(t, "no sync arrives")
+	}
+}
+
 // While a sync is under way its writes are invisible, readers do not wait for
 // it, and everything that arrives meanwhile shares the next one.
 func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
@@ -58,16 +72,22 @@ func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
 	db := mustOpen(t, gate, roomy)
 	t.Cleanup(func() { close(gate.open) }) // before Close, also when the test fails
 	var wg sync.WaitGroup
-	set := func(key string) { wg.Go(func() { require.NoError(t, db.Set([]byte(key), []byte("v"))) }) }
-	set("first")
-	<-gate.arrived
+	set := func(key string, returned chan<- struct{}) {
+		wg.Go(func() {
+			assert.NoError(t, db.Set([]byte(key), []byte("v")))
+			returned <- struct{}{}
+		})
+	}
+	first, others := make(chan struct{}, 1), make(chan struct{}, 50)
+	set("first", first)
+	gate.await(t, first)
 	_, err := db.Get([]byte("first"))
 	require.ErrorIs(t, err, ErrNotFound)
 	require.Empty(t, collect(t, db.Scan(ScanOptions{})))
 	require.Zero(t, db.Stats().DurableSeq)
 
 	for i := range 50 {
-		set(fmt.Sprint(i))
+		set(fmt.Sprint(i), others)
 	}
 	require.Eventually(t, func() bool {
 		db.queue.mu.Lock()
@@ -75,7 +95,7 @@ func TestNothingIsVisibleBeforeItIsDurable(t *testing.T) {
 		return len(db.queue.waiting) == 1 && len(db.queue.waiting[0].writes) == 50
 	}, waitLimit, pollEvery)
 	gate.proceed <- struct{}{}
-	<-gate.arrived // the second sync: the first group is published
+	gate.await(t, others) // the second sync: the first group is published
 	_, err = db.Get([]byte("first"))
 	require.NoError(t, err)
 	require.Len(t, collect(t, db.Scan(ScanOptions{})), 1)
@@ -91,9 +111,13 @@ func TestCloseOvertakesNothing(t *testing.T) {
 	db := mustOpen(t, gate, roomy)
 	t.Cleanup(func() { close(gate.open) }) // before Close, also when the test fails
 	var wg sync.WaitGroup
-	wg.Go(func() { require.NoError(t, db.Set([]byte("k"), []byte("v"))) })
-	<-gate.arrived
-	wg.Go(func() { require.NoError(t, db.Close()) })
+	returned := make(chan struct{})
+	wg.Go(func() {
+		assert.NoError(t, db.Set([]byte("k"), []byte("v")))
+		close(returned)
+	})
+	gate.await(t, returned)
+	wg.Go(func() { assert.NoError(t, db.Close()) })
 	require.Eventually(t, func() bool {
 		db.queue.mu.Lock()
 		defer db.queue.mu.Unlock()

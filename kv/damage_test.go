@@ -266,6 +266,11 @@ func TestNoEmptyStoreOverTheRemainsOfAFullOne(t *testing.T) {
 		func(f afero.Fs) { require.NoError(t, faultfs.FlipBit(f, store, 99)) },
 		func(f afero.Fs) { require.NoError(t, f.Remove(store)); require.NoError(t, f.Remove(manifest)) },
 		func(f afero.Fs) {
+			for _, name := range []string{store, manifest, filepath.Join(dir, segmentName(1))} {
+				require.NoError(t, f.Remove(name))
+			}
+		},
+		func(f afero.Fs) {
 			require.NoError(t, f.Remove(store))
 			for _, seg := range files(t, f, "*.seg") {
 				require.NoError(t, f.Remove(seg))

@@ -123,6 +123,23 @@ func TestIntervalWhoseSyncsFailIsFenced(t *testing.T) {
 	})
 }
 
+// Groups that wait do not put off the end of an interval until the last of them.
+func TestIntervalEndsBetweenGroupsThatWait(t *testing.T) {
+	db := mustOpen(t, afero.NewMemMapFs(), &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Nanosecond), boundEvery: time.Hour})
+	var waiting []*group
+	for i := range 100 {
+		w := newWrite()
+		w.add(kindSet, 0, []byte{byte(i)}, nil)
+		waiting = append(waiting, &group{writes: []*write{w}, bytes: int64(len(w.records)), done: make(chan struct{})})
+	}
+	db.queue.mu.Lock()
+	db.queue.waiting = append(db.queue.waiting, waiting...)
+	db.queue.mu.Unlock()
+	db.queue.signal()
+	<-waiting[99].done
+	require.Greater(t, db.Stats().Syncs, uint64(50), "the clock is looked at behind every group")
+}
+
 // A full disk keeps what was acknowledged in memory, refuses more than the
 // bound, and gets over it.
 func TestIntervalOnAFullDiskHealsByItself(t *testing.T) {

@@ -55,7 +55,7 @@ func (s *sweep) seconds(t testing.TB, sc scenario, first string) error {
 		if p.errno != "EIO" && p.errno != "ENOSPC" {
 			continue
 		}
-		if err := own.pass(t, sc, p, its); err != nil {
+		if err := own.pass(t.Context(), t, sc, p, its); err != nil {
 			return err
 		}
 	}
