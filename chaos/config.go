@@ -46,7 +46,8 @@ type Config struct {
 	// KillEvery is the mean time under load before a kill; each is drawn from half to one and a half
 	// of it. 1.2 s
 	KillEvery time.Duration
-	// Sync is the server's sync policy: "always", or an interval such as "100ms". "always"
+	// Sync is the server's sync policy: "always", or an interval such as "100ms". An interval allows the
+	// server to lose writes, so such a campaign is a control too: it ends with the first loss. "always"
 	Sync string
 
 	Writers   int // each with one request in flight. 64
@@ -131,6 +132,10 @@ func (c *Config) check() error {
 	}
 	return errors.Join(c.Control.Check(c.Faults), checkSync(c.Sync))
 }
+
+// mayLose reports whether the server is told to run in a way that loses acknowledged writes, so that
+// the campaign is over once it has seen that.
+func (c *Config) mayLose() bool { return c.Control != "" || c.Sync != syncAlways }
 
 func checkSync(policy string) error {
 	if policy == syncAlways {

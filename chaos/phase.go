@@ -39,7 +39,8 @@ type phase struct {
 	on       context.Context // done when nothing new is to be issued
 	stop     context.CancelFunc
 	killedAt atomic.Pointer[time.Time] // right before the kill; nil until then
-	midWrite atomic.Int64              // writes issued before the kill that ended unknown after it
+	struckAt atomic.Pointer[time.Time] // right after it: SIGKILL is sent, or the power is gone; nil until then
+	midWrite atomic.Int64              // writes that the kill left unknown; see caughtByKill
 	doomed   atomic.Bool               // the power goes at a moment that the server alone knows
 	done     <-chan struct{}           // closed when the last worker has ended; nil until the start
 	trouble  *trouble                  // rules that are injected; nil: none
@@ -79,16 +80,25 @@ func (p *phase) kill(kill func()) {
 	now := time.Now()
 	p.killedAt.Store(&now)
 	kill()
+	now = time.Now()
+	p.struckAt.Store(&now)
 	p.stop()
 }
 
 // killed reports whether the server is being killed, or was.
 func (p *phase) killed() bool { return p.killedAt.Load() != nil }
 
-// killedAfter reports whether the server was killed between t and now.
-func (p *phase) killedAfter(t time.Time) bool {
-	at := p.killedAt.Load()
-	return at != nil && at.After(t)
+// caughtByKill reports whether a write that began at begun, and has just ended unknown, was in flight
+// when the kill landed. A kill takes a while to land, the more so on a busy machine or when the server
+// has to cut its own power: until then writers write on, and what began before the command may have
+// been answered. So every write counts that began before the blow was struck and ended after it was
+// ordered.
+func (p *phase) caughtByKill(begun time.Time) bool {
+	if !p.killed() && !p.doomed.Load() {
+		return false
+	}
+	struck := p.struckAt.Load()
+	return struck == nil || begun.Before(*struck)
 }
 
 // pause waits for d or until the phase stops.

@@ -84,10 +84,12 @@ func TestRealServerOnAnIntervalLosesWrites(t *testing.T) {
 	cfg := realConfig(t)
 	cfg.Sync = "100ms"
 	r := campaignUntil(t, cfg, func(r *Report) bool {
-		return r.Durability.Lost > 0 && r.Durability.RolledBack > 0
+		return r.Durability.Lost+r.Durability.RolledBack > 0
 	})
 	require.Equal(t, Fail, r.Verdict)
 	require.Nil(t, r.ServerFailure, "seed %d", r.Seed)
+	last := r.Violations[len(r.Violations)-1]
+	require.Equal(t, r.Violations[0].Cycle, last.Cycle, "it ends with the first loss")
 }
 
 func TestRealServerSurvivesPowerCuts(t *testing.T) {

@@ -22,8 +22,8 @@ type Report struct {
 
 	// Cycles counts the rounds of load, kill, restart and read-back that were completed.
 	Cycles int `json:"cycles"`
-	// KillsMidWrite counts the kills under load that left at least one write, issued before the kill,
-	// with its outcome unknown.
+	// KillsMidWrite counts the kills under load that left at least one write, issued before the kill
+	// landed, with its outcome unknown.
 	KillsMidWrite int `json:"killsMidWrite"`
 	// KillsDuringRecovery counts the kills after the server had said that it recovers and before it
 	// said that it serves.

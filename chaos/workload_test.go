@@ -279,16 +279,29 @@ func (s killedStore) Set(ctx context.Context, key, value []byte) error {
 
 var errTimeout = refusal(client.Unknown, 0)
 
-func TestPhaseIgnoresKillsBeforeTheWrite(t *testing.T) {
+// A kill takes a while from the command to the blow, in which writers write on. What began meanwhile
+// is in flight as much as what began before; what begins later is not.
+func TestWritesBegunUntilTheBlowAreCaughtByTheKill(t *testing.T) {
 	c := newCampaign(smallConfig(t), nil)
 	p := c.newPhase(t.Context(), newMemStore(0))
 	before := time.Now()
-	require.False(t, p.killedAfter(before))
+	require.False(t, p.caughtByKill(before), "nobody has been killed")
 	p.kill(func() {
-		require.True(t, p.killedAfter(before), "what the kill ends must find it noted")
+		require.True(t, p.caughtByKill(before), "what the kill ends must find it noted")
+		require.True(t, p.caughtByKill(time.Now()), "the blow is not struck yet")
 		require.NoError(t, p.on.Err(), "writers go on until the kill")
 	})
 	require.Error(t, p.on.Err())
-	require.True(t, p.killedAfter(before))
-	require.False(t, p.killedAfter(time.Now().Add(time.Second)))
+	require.True(t, p.caughtByKill(before))
+	require.False(t, p.caughtByKill(time.Now().Add(time.Second)))
+}
+
+// A server that cuts its own power at a moment that it alone knows is being killed from the command on.
+func TestWritesOfADoomedPhaseAreCaught(t *testing.T) {
+	c := newCampaign(smallConfig(t), nil)
+	p := c.newPhase(t.Context(), newMemStore(0))
+	p.doomed.Store(true)
+	require.True(t, p.caughtByKill(time.Now()))
+	p.kill(func() {})
+	require.False(t, p.caughtByKill(time.Now().Add(time.Second)))
 }

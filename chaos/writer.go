@@ -119,7 +119,7 @@ func (w *writer) perform(ctx context.Context, p *phase, r *request) ending {
 	switch {
 	case how == ok:
 		w.latency.record(took)
-	case how == unknown && (p.killedAfter(begun) || p.doomed.Load()):
+	case how == unknown && p.caughtByKill(begun):
 		p.midWrite.Add(int64(len(r.members)))
 	}
 	return how

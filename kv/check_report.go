@@ -16,8 +16,9 @@ type Verdict string
 const (
 	// VerdictClean means that Open would find everything whole.
 	VerdictClean Verdict = "clean"
-	// VerdictTorn means that Open would cut a torn tail: bytes that a crash
-	// left and that nobody was told OK for. Such a store is not damaged.
+	// VerdictTorn means that Open would cut a torn tail. A crash leaves one, of
+	// writes that were not acknowledged; damage to the writes of the last second
+	// before a crash looks the same, and cannot be told apart.
 	VerdictTorn Verdict = "torn tail"
 	// VerdictDamaged means that Open would refuse with an error that is
 	// ErrDamaged.

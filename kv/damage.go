@@ -6,8 +6,8 @@ import "fmt"
 //
 // Behind the last whole record of the active segment there may be anything: the
 // group that was being written when the power went may have reached the disk in
-// part, sectors in any order. That is a torn tail. Nobody was told OK for it,
-// and recovery cuts it.
+// part, sectors in any order. That is a torn tail: its writes were not
+// acknowledged, and recovery cuts it.
 //
 // It is damage when that place had been synced. Four things say so:
 //

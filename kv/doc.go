@@ -22,15 +22,18 @@
 // Damage is never silent. Every record is verified when it is read. Open
 // refuses a store in which acknowledged data is missing or wrong, with a
 // *DamageError that says where, and never creates an empty store over the
-// remains of a full one. A torn tail, which a crash leaves behind and nobody
-// was told OK for, is cut, counted and logged.
+// remains of a full one. A torn tail, which a crash leaves of writes that were
+// not acknowledged, is cut, counted and logged; see Assumptions for the one kind
+// of damage that looks like it.
 //
 // A failed sync is believed. After a failed write or sync nothing since the last
 // good sync counts as durable, and that file is neither written nor synced
 // again: the write goes on in a new file, and only if that fails too the store
 // is fenced. Then reads go on, writes return ErrFenced, and resume by themselves
 // once the storage works again. A full disk does not fence: writes return
-// ErrDiskFull and resume as soon as there is space.
+// ErrDiskFull and resume as soon as there is space. It does fence when not even
+// a manifest of some hundred bytes finds space, which is what says that the
+// write failed.
 //
 // Concurrency. Every method of DB and Snapshot may be called from any
 // goroutine, at any time. Writes that are under way together share one sync.
@@ -45,9 +48,10 @@
 // drive does not lie about it. Writing into a file does not damage bytes of it
 // that are not being written. No sector write is assumed to be atomic, writes
 // may reach the disk in any order, and a file's name may be durable without its
-// content and the other way round. Damage to the very last group of writes
-// before a crash, when the store was not closed and nothing was written after
-// it, cannot be told from a torn write; it is cut and reported.
+// content and the other way round. Damage to writes of the last second before a
+// crash (the manifest says that often how far the log is durable), in a store
+// that was not closed, that takes everything written after them along, cannot be
+// told from a torn write; it is cut and reported.
 //
 // # Limits
 //

@@ -18,7 +18,7 @@ type checkCmd struct {
 func (checkCmd) Help() string {
 	return "Reads every file of a store that no server has open, and changes nothing. It goes on behind the first damage, and says what is " +
 		"damaged, which keys that touches, and what the server would do with the store. Keys are named, values never shown. " +
-		"Exits 0 if all is whole, also where a torn tail would be cut: a crash leaves one, and nobody was told OK for it. " +
+		"Exits 0 if all is whole, also where a torn tail would be cut: a crash leaves one, and damage to the writes of the last second before a crash cannot be told from it. " +
 		"Exits 6 on damage, 1 if there is no store or a file cannot be read, 7 if the store is in use and 9 if its format is too new."
 }
 
@@ -89,15 +89,22 @@ func writeDamages(w io.Writer, r *kv.CheckReport) {
 		fmt.Fprintf(w, "%.200q\t%s\t%d\t%d\t%s\n", k.Key, k.File, k.Offset, k.Seq, older)
 	}
 	writeRest(w, r.TouchedTotal-len(r.Touched))
-	if r.MissingRecords == 0 && !r.MissingUnknown {
-		return
+	if gone := goneText(r); gone != "" {
+		fmt.Fprintf(w, "\n%s: any key may be missing here, and of those that are there %d may be older than acknowledged\n", gone, r.MaybeOlder)
 	}
-	more := ""
-	if r.MissingUnknown {
-		more = ", and perhaps more"
+}
+
+// goneText says how many records are gone with the names of their keys; "" for none.
+func goneText(r *kv.CheckReport) string {
+	switch {
+	case r.MissingUnknown && r.MissingRecords == 0:
+		return "how many records are gone is not known, nor of which keys"
+	case r.MissingUnknown:
+		return fmt.Sprintf("%d records are gone, perhaps more, and nobody knows of which keys", r.MissingRecords)
+	case r.MissingRecords > 0:
+		return fmt.Sprintf("%d records are gone, and nobody knows of which keys", r.MissingRecords)
 	}
-	fmt.Fprintf(w, "\n%d records are gone%s, and nobody knows of which keys: any key may be missing here, and of those that are there %d may be older than acknowledged\n",
-		r.MissingRecords, more, r.MaybeOlder)
+	return ""
 }
 
 func writeRest(w io.Writer, n int) {
@@ -123,7 +130,7 @@ func verdictText(r *kv.CheckReport) string {
 	case kv.VerdictClean:
 		return "clean"
 	case kv.VerdictTorn:
-		return fmt.Sprintf("clean, with a torn tail: %d bytes at offset %d of %s would be cut; a crash left them, and nobody was told OK for them",
+		return fmt.Sprintf("clean, with a torn tail: %d bytes at offset %d of %s would be cut: torn by a crash, or damage to the writes of the last second before it; these cannot be told apart",
 			r.CutBytes, r.CutOffset, r.CutFile)
 	case kv.VerdictDamaged:
 		return "damaged: a server would refuse it with: " + r.OpenError

@@ -97,6 +97,50 @@ func TestCheckOfATornTailIsClean(t *testing.T) {
 	require.Contains(t, out, "verdict: clean, with a torn tail: ")
 }
 
+// Damage to the last acknowledged write of a store that was killed right after it looks like a torn
+// one. The report must not call it unacknowledged.
+func TestCheckDoesNotCallAcknowledgedWritesUnacknowledged(t *testing.T) {
+	fsys := afero.NewMemMapFs()
+	db, err := kv.Open(fsys, "data", nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Set([]byte("key"), []byte("a secret of key")))
+	killed := afero.NewMemMapFs()
+	names, err := afero.Glob(fsys, "data/*")
+	require.NoError(t, err)
+	for _, name := range names {
+		b, err := afero.ReadFile(fsys, name)
+		require.NoError(t, err)
+		require.NoError(t, afero.WriteFile(killed, name, b, 0o644))
+	}
+	require.NoError(t, db.Close())
+	segments, err := afero.Glob(killed, "data/*.seg")
+	require.NoError(t, err)
+	damageValue(t, killed, segments[0], "key")
+
+	out, _ := check(t, killed, exitOK)
+	require.Contains(t, out, "torn by a crash, or damage to the writes of the last second before it")
+	require.NotContains(t, out, "nobody was told")
+}
+
+func TestCheckSaysWhatItDoesNotKnowOfRecordsThatAreGone(t *testing.T) {
+	for want, r := range map[string]kv.CheckReport{
+		"": {},
+		"3 records are gone, and nobody knows of which keys":               {MissingRecords: 3},
+		"3 records are gone, perhaps more, and nobody knows of which keys": {MissingRecords: 3, MissingUnknown: true},
+		"how many records are gone is not known, nor of which keys":        {MissingUnknown: true},
+	} {
+		require.Equal(t, want, goneText(&r))
+	}
+	fsys, _ := newData(t)
+	manifests, err := afero.Glob(fsys, "data/MANIFEST-*")
+	require.NoError(t, err)
+	for _, name := range manifests {
+		require.NoError(t, fsys.Remove(name))
+	}
+	out, _ := check(t, fsys, exitDamage)
+	require.Contains(t, out, "how many records are gone is not known")
+}
+
 func TestCheckOfWhatCannotBeChecked(t *testing.T) {
 	fsys, name := newData(t)
 	_, errOut := check(t, afero.NewMemMapFs(), exitFailure)
