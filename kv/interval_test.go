@@ -125,7 +125,7 @@ func TestIntervalWhoseSyncsFailIsFenced(t *testing.T) {
 
 // Groups that wait do not put off the end of an interval until the last of them.
 func TestIntervalEndsBetweenGroupsThatWait(t *testing.T) {
-	db := mustOpen(t, afero.NewMemMapFs(), &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Nanosecond), boundEvery: time.Hour})
+	db := mustOpen(t, afero.NewMemMapFs(), &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Nanosecond), BoundEvery: time.Hour})
 	var waiting []*group
 	for i := range 100 {
 		w := newWrite()

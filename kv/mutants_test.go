@@ -269,7 +269,7 @@ func TestLeftoverThatCannotBeRemovedStopsACreation(t *testing.T) {
 // when the others were written.
 func TestRecordsOfOneSyncDoNotVouchForEachOther(t *testing.T) {
 	fsys := afero.NewMemMapFs()
-	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Hour), boundEvery: time.Hour})
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, Sync: SyncEvery(time.Hour), BoundEvery: time.Hour})
 	for _, key := range []string{"a", "b", "c"} {
 		require.NoError(t, db.Set([]byte(key), []byte("v")))
 	}
@@ -299,7 +299,7 @@ func TestSpaceIsGivenBackOnce(t *testing.T) {
 // A manifest whose sync failed may be on disk, and goes when a newer one is.
 func TestManifestsThatFailedAreRemoved(t *testing.T) {
 	fsys := faultfs.New(afero.NewMemMapFs())
-	db := mustOpen(t, fsys, &Options{SegmentBytes: 4 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 4 << 10, BoundEvery: time.Hour, resumeEvery: time.Nanosecond})
 	want := load(t, db, 20)
 	fsys.Inject(faultfs.MustParse("sync MANIFEST-* #1+ heal=3 EIO")[0])
 	for i := 0; len(fsys.Unfired()) > 0 || db.Stats().Fenced != nil; i++ {
@@ -358,7 +358,7 @@ func TestGroupsArePublishedInOrder(t *testing.T) {
 func TestFailedAttemptLeavesTheFence(t *testing.T) {
 	for _, rule := range []string{"sync|syncdir * EIO", "sync *.seg EIO"} {
 		fsys := faultfs.New(afero.NewMemMapFs())
-		db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, boundEvery: time.Hour, resumeEvery: time.Nanosecond})
+		db := mustOpen(t, fsys, &Options{SegmentBytes: 64 << 10, BoundEvery: time.Hour, resumeEvery: time.Nanosecond})
 		want := load(t, db, 3)
 		broken := fsys.Inject(faultfs.MustParse(rule)[0])
 		for range 4 {
@@ -376,7 +376,7 @@ func TestFailedAttemptLeavesTheFence(t *testing.T) {
 // A disk without room for a segment of the usual size gets a small one.
 func TestSmallSegmentWhereThereIsNoRoomForALargeOne(t *testing.T) {
 	fsys := faultfs.New(afero.NewMemMapFs(), faultfs.MustParse("preallocate *.seg #1 ENOSPC")...)
-	db := mustOpen(t, fsys, &Options{SegmentBytes: 1 << 20, boundEvery: time.Hour})
+	db := mustOpen(t, fsys, &Options{SegmentBytes: 1 << 20, BoundEvery: time.Hour})
 	want := load(t, db, 3)
 	fsys.CheckFired(t)
 	require.EqualValues(t, smallSegmentBytes, db.committer.active.header.capacity)
