@@ -285,7 +285,7 @@ func newLinRound(seed uint64, renew func(linDisk) linDisk, stats map[string]int)
 	r := &linRound{seed: seed, rng: rand.New(rand.NewPCG(seed, 11)), renew: renew, stats: stats}
 	r.opts = Options{
 		SegmentBytes: []int64{4 << 10, 16 << 10, 256 << 10}[r.rng.IntN(3)],
-		boundEvery:   []time.Duration{time.Millisecond, time.Hour}[r.rng.IntN(2)],
+		BoundEvery:   []time.Duration{time.Millisecond, time.Hour}[r.rng.IntN(2)],
 		resumeEvery:  []time.Duration{time.Nanosecond, time.Millisecond}[r.rng.IntN(2)],
 	}
 	if r.rng.IntN(3) == 0 {

@@ -111,6 +111,13 @@ func All() []Species {
 			Verdict: Lost, Crashes: 1, Words: 1, Shows: everywhere,
 		},
 		{
+			Name: "journal-found", Open: journalFound,
+			Belief:  "a journal that can be read is there",
+			Truth:   "it is in the cache; the power goes when recovery has half the file written",
+			Verdict: Refuses, Crashes: 2, Words: 1, Shows: everywhere,
+			Line: "journal-found/btrfs/set/3-kill/2.1",
+		},
+		{
 			Name: "journal-by-the-book", Open: journalByTheBook,
 			Belief:  "journal, file, removal, each made durable",
 			Truth:   "right where new space shows no old bytes; else an old journal may stand in the new one",
