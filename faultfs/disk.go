@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -278,6 +279,12 @@ func (d *Disk) setName(dir *node, name string, n *node, group int) {
 }
 
 // clean returns name as a path from the root.
-func clean(name string) string { return path.Clean("/" + filepath.ToSlash(name)) }
+func clean(name string) string {
+	name = filepath.ToSlash(name)
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	return path.Clean(name)
+}
 
 var epoch = time.Unix(0, 0).UTC()

@@ -17,6 +17,7 @@ type diskFile struct {
 	d      *Disk
 	node   *node
 	name   string // as it was opened
+	path   string // the same from the root
 	flag   int    // as it was opened
 	closed bool
 
@@ -159,11 +160,9 @@ func (f *diskFile) put(p []byte, off int64) error {
 		return nil
 	}
 	f.d.writeAt(f.node, p, off)
-	f.d.returns(diskCall{op: "write", name: f.path(), off: off, n: int64(len(p))})
+	f.d.returns(diskCall{op: "write", name: f.path, off: off, n: int64(len(p))})
 	return nil
 }
-
-func (f *diskFile) path() string { return clean(f.name) }
 
 // Truncate changes the size. What is new reads as zeros.
 func (f *diskFile) Truncate(size int64) error {
@@ -189,7 +188,7 @@ func (f *diskFile) resize(op string, size int64, do func(*node, int64)) error {
 		before := f.node.size
 		do(f.node, size)
 		if f.node.size != before {
-			f.d.returns(diskCall{op: op, name: f.path(), n: size})
+			f.d.returns(diskCall{op: op, name: f.path, n: size})
 		}
 		return nil
 	})
@@ -198,7 +197,7 @@ func (f *diskFile) resize(op string, size int64, do func(*node, int64)) error {
 // Sync forces data and size of a file, or the names in a directory.
 func (f *diskFile) Sync() error {
 	return f.do("sync", func() error {
-		f.d.sync(f.node, f.path())
+		f.d.sync(f.node, f.path)
 		return nil
 	})
 }
@@ -208,7 +207,7 @@ func (f *diskFile) SyncData() error { return f.Sync() }
 
 // FailSync does to what is pending what a failed Sync does.
 func (f *diskFile) FailSync(p vfs.Personality) error {
-	return f.do("sync", func() error { return f.d.failSync(f.node, f.path(), p) })
+	return f.do("sync", func() error { return f.d.failSync(f.node, f.path, p) })
 }
 
 // TryLock locks the file until it is closed, or its disk loses its power.

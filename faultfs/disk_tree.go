@@ -72,7 +72,7 @@ func (d *Disk) OpenFile(name string, flag int, perm os.FileMode) (afero.File, er
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{d: d, node: n, name: name, flag: flag}, nil
+	return &diskFile{d: d, node: n, name: name, path: clean(name), flag: flag}, nil
 }
 
 func (d *Disk) open(name string, flag int, perm os.FileMode) (*node, error) {

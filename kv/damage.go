@@ -35,9 +35,9 @@ type remainder struct {
 }
 
 // examine reads the rest of an active segment from offset on.
-func (s *segment) examine(offset int64) (remainder, error) {
+func (w *window) examine(offset int64) (remainder, error) {
 	rem := remainder{end: offset}
-	w := newWindow(s)
+	s := w.seg
 	for at := offset; at < s.header.capacity; at += windowBytes {
 		n := int(min(windowBytes, s.header.capacity-at))
 		// A header may begin in this piece and end in the next.
@@ -66,7 +66,8 @@ func (s *segment) examinePiece(b []byte, n int, at, limit int64, rem *remainder)
 		}
 		h, ok := parseHeader(b[i:], s.identity, at+int64(i))
 		if ok && int64(h.durable) > limit {
-			rem.witness, rem.witnessA = &h, at+int64(i)
+			witness := h // h itself must stay off the heap: there is one for every place
+			rem.witness, rem.witnessA = &witness, at+int64(i)
 			return true
 		}
 	}

@@ -174,7 +174,7 @@ func TestWitnessIsFoundWhereverItStands(t *testing.T) {
 			place.place(rec)
 			_, err = file.WriteAt(rec, at)
 			require.NoError(t, err)
-			rem, err := seg.examine(hole)
+			rem, err := newWindow(seg).examine(hole)
 			require.NoError(t, err)
 			require.Equal(t, found, rem.witness != nil, "a record at %d that says %d is durable", at, durable)
 			if found {

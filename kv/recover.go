@@ -162,7 +162,7 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 	if err := rp.run(); err != nil {
 		return err
 	}
-	rem, err := seg.examine(rp.end.offset)
+	rem, err := rp.window.examine(rp.end.offset)
 	if err != nil {
 		return err
 	}

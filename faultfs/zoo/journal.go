@@ -18,23 +18,40 @@ type journaled struct {
 	fs          afero.Fs
 	syncJournal bool // before the file is touched
 	syncRemoval bool // of the journal, before ok
+	syncFound   bool // the journal that recovery undoes with
 }
 
 // journalByTheBook makes the journal durable, then the file, then the removal of
-// the journal, each with the name that it has. It is right, and costs six syncs.
-func journalByTheBook(fsys afero.Fs) (Store, error) { return openJournaled(fsys, true, true) }
+// the journal, each with the name that it has. Recovery makes the journal that it
+// finds durable before it touches the file. It costs six syncs, and is right where
+// the space that a file gets shows no old bytes: else an old journal, whole, may
+// stand where the new one was not written yet.
+func journalByTheBook(fsys afero.Fs) (Store, error) {
+	return openJournaled(&journaled{fs: fsys, syncJournal: true, syncRemoval: true, syncFound: true})
+}
 
 // journalWithoutSync believes that what is written first is there first. The
 // half-written file may be on the disk, and the journal that undoes it not.
-func journalWithoutSync(fsys afero.Fs) (Store, error) { return openJournaled(fsys, false, true) }
+func journalWithoutSync(fsys afero.Fs) (Store, error) {
+	return openJournaled(&journaled{fs: fsys, syncRemoval: true, syncFound: true})
+}
 
 // journalLeftBehind says ok once the file is durable: the journal is only
 // rubbish now. But the name of rubbish may come back, and undoes what was
 // acknowledged.
-func journalLeftBehind(fsys afero.Fs) (Store, error) { return openJournaled(fsys, true, false) }
+func journalLeftBehind(fsys afero.Fs) (Store, error) {
+	return openJournaled(&journaled{fs: fsys, syncJournal: true, syncFound: true})
+}
 
-func openJournaled(fsys afero.Fs, syncJournal, syncRemoval bool) (Store, error) {
-	s := &journaled{fs: fsys, syncJournal: syncJournal, syncRemoval: syncRemoval}
+// journalFound undoes with a journal that it can read, and believes that what can
+// be read is there. A process that was killed has left it in the cache; recovery
+// writes the file, and the power cut finds half a file and no journal.
+func journalFound(fsys afero.Fs) (Store, error) {
+	return openJournaled(&journaled{fs: fsys, syncJournal: true, syncRemoval: true})
+}
+
+func openJournaled(s *journaled) (Store, error) {
+	fsys := s.fs
 	if err := syncDir(fsys, "/"); err != nil { // of a journal that a killed process removed
 		return nil, err
 	}
@@ -42,8 +59,10 @@ func openJournaled(fsys afero.Fs, syncJournal, syncRemoval bool) (Store, error) 
 	switch {
 	case err == nil && old["undo"] != "":
 		delete(old, "undo")
-		// The journal of a killed process may be in the cache only.
-		err = errors.Join(syncFile(fsys, journalName), writeJSON(fsys, dbFile, old, true), syncDir(fsys, "/"))
+		if s.syncFound {
+			err = syncFile(fsys, journalName)
+		}
+		err = errors.Join(err, writeJSON(fsys, dbFile, old, true), syncDir(fsys, "/"))
 		if err != nil {
 			return nil, err
 		}

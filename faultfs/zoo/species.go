@@ -1,6 +1,11 @@
 package zoo
 
-import "holdfast/faultfs"
+import (
+	"fmt"
+	"strings"
+
+	"holdfast/faultfs"
+)
 
 // All returns every species, the right ones behind those that nearly are.
 func All() []Species {
@@ -109,6 +114,13 @@ func All() []Species {
 			Belief:  "a journal that is done with is only rubbish",
 			Truth:   "it comes back, and undoes what was acknowledged",
 			Verdict: Lost, Crashes: 1, Words: 1, Shows: everywhere,
+		},
+		{
+			Name: "journal-found", Open: journalFound,
+			Belief:  "a journal that can be read is there",
+			Truth:   "it is in the cache; the power goes when recovery has half the file written",
+			Verdict: Refuses, Crashes: 2, Words: 1, Shows: everywhere,
+			Line: "journal-found/btrfs/set/3-kill/2.1",
 		},
 		{
 			Name: "journal-by-the-book", Open: journalByTheBook,
@@ -234,4 +246,31 @@ func All() []Species {
 			Verdict: Holds,
 		},
 	}
+}
+
+// Table is all species as a table in Markdown, a line for each.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| species | is written in the belief that | but | verdict | crashes | words | shows on |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, s := range All() {
+		if s.Verdict == Holds {
+			fmt.Fprintf(&b, "| `%s` | %s | | **holds** | | | |\n", s.Name, s.Belief)
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %d | %d | %s |\n",
+			s.Name, s.Belief, s.Truth, s.Verdict, s.Crashes, s.Words, profileNames(s.Shows))
+	}
+	return b.String()
+}
+
+func profileNames(all []faultfs.Profile) string {
+	if len(all) == len(faultfs.Profiles()) {
+		return "all"
+	}
+	var names []string
+	for _, p := range all {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
 }

@@ -19,7 +19,7 @@ var full = flag.Bool("zoo.full", false, "visit all states of longer plans")
 type bounds struct{ crashes, words, states, nested int }
 
 var (
-	shortSearch = bounds{2, 3, 24, 2} // finds every loss that there is
+	shortSearch = bounds{2, 3, 24, 2} // finds every loss but those that have a Line
 	fullSearch  = bounds{3, 4, 512, 4}
 )
 
@@ -67,7 +67,7 @@ func (v *verdict) add(loss *faultfs.Violation, crashes, words int) {
 // happens again from its line.
 //
 //	go test ./faultfs/zoo -run Verdict/NAME -v                  # the losses of one, with what the crash left
-//	go test ./faultfs/zoo -run Verdict -zoo.full -timeout 30m   # and looks longer where there is none
+//	go test ./faultfs/zoo -run Verdict -zoo.full   # and looks longer where there is none
 func TestEverySpeciesGetsItsVerdict(t *testing.T) {
 	for _, s := range All() {
 		t.Run(s.Name, func(t *testing.T) {
