@@ -94,9 +94,11 @@ func (r *Runner) Run(ctx context.Context, list []Mutant) ([]Result, error) {
 }
 
 // RunControl runs every check on the unchanged source. Its error is that of ctx,
-// or says which check fails there.
+// or says which check fails there. Each is not called.
 func (r *Runner) RunControl(ctx context.Context) error {
-	results, err := r.Run(ctx, []Mutant{Control})
+	alone := *r
+	alone.Each = nil
+	results, err := alone.Run(ctx, []Mutant{Control})
 	if err != nil {
 		return err
 	}

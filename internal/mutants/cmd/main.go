@@ -100,6 +100,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (ok bool,
 		if err := r.RunControl(ctx); err != nil {
 			return false, err
 		}
+		if !s.json {
+			fmt.Fprintln(stdout, "the unchanged source passes every check")
+		}
 	}
 	results, err := r.Run(ctx, list)
 	report := mutants.NewReport(results)
