@@ -142,7 +142,7 @@ func isTerminal(stream any) bool {
 
 // helpWithVariable adds to the help of a flag the environment variable that it can be given by.
 func helpWithVariable(v *kong.Value) string {
-	if v.Flag == nil || v.Name == "help" || isTestingFlag(v.Name) {
+	if v.Flag == nil || v.Name == "help" || onCommandLineOnly(v.Flag) {
 		return v.Help
 	}
 	return v.Help + " ($" + variable(v.Flag.Name) + ")"
