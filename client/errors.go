@@ -123,7 +123,9 @@ var (
 	ErrBusy error = statusError(wire.StatusBusy)
 	// ErrDiskFull is returned for a write for which there was no space.
 	ErrDiskFull error = statusError(wire.StatusDiskFull)
-	// ErrFenced is returned for writes once the store trusts its disk no more; reads go on.
+	// ErrFenced is returned for writes while the storage of the server fails; reads go on. The write was
+	// not applied and may be sent again, a second later or more: the store tries to go on by itself,
+	// when a write comes, after a second and then less and less often, up to every half minute.
 	ErrFenced error = statusError(wire.StatusFenced)
 	// ErrDamaged is returned for a read that met a damaged record.
 	ErrDamaged error = statusError(wire.StatusDamaged)

@@ -143,7 +143,7 @@
 // # Crash
 //
 // The file system below must be able to lose its power; else the rule is refused.
-// Every later call fails with an error that is vfs.ErrCrashed, as do those that
+// Every later call fails with an error that is [ErrCrashed], as do those that
 // waited. Closing still releases the file below. [FS.OnCrash] sets what is
 // called after the cut. Nothing heals a crash: recover from the file system that
 // is below the one that crashed, through a new FS.

@@ -45,6 +45,30 @@ func Example_sweep() {
 	// 4 calls and no fault: <nil>
 }
 
+// A power cut takes what was not synced. What is left is found through a new layer over the same base.
+func ExampleNewVolatile() {
+	base := afero.NewMemMapFs()
+	disk := faultfs.NewVolatile(base, faultfs.VolatileOptions{})
+	f, _ := disk.Create("/log")
+	_, _ = f.WriteString("synced, ")
+	fmt.Println(f.Sync(), faultfs.SyncDir(disk, "/")) // the data, and the name
+	_, _ = f.WriteString("not synced")
+
+	lost, err := disk.Crash(1, faultfs.KeepNothing)
+	fmt.Println(lost.Bytes > 0, err)
+	_, err = f.WriteString("too late")
+	fmt.Println(errors.Is(err, faultfs.ErrCrashed))
+
+	reopened := faultfs.NewVolatile(base, faultfs.VolatileOptions{})
+	text, err := afero.ReadFile(reopened, "/log")
+	fmt.Printf("%q %v\n", text, err)
+	// Output:
+	// <nil> <nil>
+	// true <nil>
+	// true
+	// "synced, " <nil>
+}
+
 func ExampleInjection_SetQuota() {
 	fsys := faultfs.New(afero.NewMemMapFs())
 	disk := fsys.Inject(faultfs.Rule{Op: faultfs.OpWrite, Quota: 4})

@@ -13,7 +13,7 @@ import (
 )
 
 // PathError is the type of every injected error; its Err is a syscall.Errno, or
-// vfs.ErrCrashed once the power is cut. Where the file system below could not do
+// [ErrCrashed] once the power is cut. Where the file system below could not do
 // what a failed sync or a crash asked of it, its error is joined to that. A call
 // that falls short reports what the io package has for it.
 type PathError = iofs.PathError

@@ -46,7 +46,7 @@ func ParseRules(s string) ([]Rule, error) {
 			return nil, fmt.Errorf("faultfs: rule %q: %w", strings.Join(words, " "), err)
 		}
 		if err := rule.Validate(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w%s", err, pathHint(words))
 		}
 		rules = append(rules, rule)
 	}
@@ -61,6 +61,14 @@ func MustParse(s string) []Rule {
 		panic(err)
 	}
 	return rules
+}
+
+// pathHint says what is likely to be wrong with a rule that is not valid; "" when nothing comes to mind.
+func pathHint(words []string) string {
+	if _, ok := errnoNamed(words[1]); !ok {
+		return ""
+	}
+	return fmt.Sprintf(` (%s was taken as the path; write "%s * %s")`, words[1], words[0], strings.Join(words[1:], " "))
 }
 
 func parseWords(words []string) (Rule, error) {
@@ -95,6 +103,9 @@ func parseClause(r *Rule, word string) (name string, err error) {
 		if ok {
 			return c.name, nil
 		}
+	}
+	if n, err := strconv.Atoi(strings.TrimSuffix(word, "+")); err == nil && n > 0 {
+		return "", fmt.Errorf("%q is not part of the grammar: did you mean \"#%s\"?", word, word)
 	}
 	return "", fmt.Errorf("%q is not part of the grammar", word)
 }

@@ -393,3 +393,18 @@ func FuzzParseRule(f *testing.F) {
 		require.Equal(t, rules, again)
 	})
 }
+
+// What is easily written wrong gets an answer that says how to write it.
+func TestParserKnowsWhatWasMeant(t *testing.T) {
+	for text, want := range map[string]string{
+		"sync EIO":          `EIO was taken as the path; write "sync * EIO"`,
+		"write EIO after":   `write "write * EIO after"`,
+		"sync *.seg 3 EIO":  `did you mean "#3"?`,
+		"sync *.seg 3+ EIO": `did you mean "#3+"?`,
+	} {
+		_, err := faultfs.ParseRules(text)
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := faultfs.ParseRules("sync EIO EROFS")
+	require.NoError(t, err, "a file may have such a name")
+}

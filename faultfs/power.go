@@ -10,7 +10,7 @@ import (
 // OnCrash sets what is called, once, after a rule has cut the power: with what
 // was lost, by the goroutine that made the struck call. A server process ends
 // itself there. It is not called when the file system below could not carry out
-// the cut; the struck call then returns that error, which is vfs.ErrCrashed too.
+// the cut; the struck call then returns that error, which is [ErrCrashed] too.
 // Set it before the call that is to crash.
 func (fs *FS) OnCrash(hook func(vfs.Lost)) {
 	fs.mu.Lock()
@@ -33,8 +33,8 @@ func (fs *FS) Heal() {
 
 // Check says what keeps the rule from being injected into this file system, or
 // returns nil: that it is not valid, or that it wants something that the file
-// system below cannot do. A file system that is a vfs.DirSyncFailer is taken to
-// have files that are vfs.SyncFailers.
+// system below cannot do. A file system that is a [DirSyncFailer] is taken to
+// have files that are SyncFailers.
 func (fs *FS) Check(r Rule) error {
 	if err := r.Validate(); err != nil {
 		return err

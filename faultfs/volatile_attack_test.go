@@ -507,6 +507,7 @@ func TestAttackOnTheVolatileLayer(t *testing.T) {
 	keeps := []string{faultfs.KeepNothing, faultfs.KeepWhole, faultfs.KeepTorn, faultfs.KeepZeros, faultfs.KeepGarbage, faultfs.KeepAny}
 	onEachBase(t, func(t *testing.T, base afero.Fs, top string) {
 		top = filepath.Join(top, "m")
+		require.Positive(t, *attackRounds, "-attack.rounds selects nothing")
 		for round := range *attackRounds {
 			seed := *attackSeed + uint64(round)
 			rng := rand.New(rand.NewPCG(seed, 1))

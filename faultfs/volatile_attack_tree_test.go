@@ -291,6 +291,7 @@ func TestAttackOnTheTreeOfTheVolatileLayer(t *testing.T) {
 	kinds := []string{"mkdir", "mkdir", "create", "create", "sync", "sync", "write", "syncdir", "syncdir", "synctop", "remove", "removeall", "rename", "rename"}
 	keeps := []string{faultfs.KeepNothing, faultfs.KeepWhole, faultfs.KeepAny}
 	base, top := afero.NewMemMapFs(), "/m"
+	require.Positive(t, *attackRounds, "-attack.rounds selects nothing")
 	for round := range *attackRounds {
 		seed := *attackSeed + uint64(round)
 		rng := rand.New(rand.NewPCG(seed, 2))

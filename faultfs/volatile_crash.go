@@ -43,7 +43,7 @@ type crash struct {
 
 // Crash cuts the power: what was synced is below, of what was pending a part
 // that the seed and keep choose, and every later call returns an error that is
-// vfs.ErrCrashed. A new layer over the base sees what survived. Each directory
+// [ErrCrashed]. A new layer over the base sees what survived. Each directory
 // entry that is kept has one of the meanings that it had since the last sync,
 // or none. It is an error when keep is none of the Keep constants, and then
 // nothing has happened; after other errors the base may show less than was

@@ -387,6 +387,7 @@ func attackRound(seed uint64, stats map[string]int) error {
 func TestAttack(t *testing.T) {
 	stats := map[string]int{}
 	var errs []error
+	require.Positive(t, *attackRounds, "-attack.rounds selects nothing")
 	for i := range *attackRounds {
 		if err := attackRound(*attackSeed+uint64(i), stats); err != nil {
 			errs = append(errs, err)

@@ -124,16 +124,24 @@ func (c *committer) postpone() {
 // bytes. Otherwise it returns why the store is fenced.
 func (c *committer) resume(bytes int64) error {
 	fenced := c.db.fenceError()
-	if c.retryAt.IsZero() || time.Now().Before(c.retryAt) {
+	if c.retryAt.IsZero() {
 		return fenced
+	}
+	if wait := time.Until(c.retryAt); wait > 0 {
+		return fencedFor(wait, fenced)
 	}
 	if err := c.restart(bytes); err != nil {
 		c.postpone()
 		c.db.opts.Logger.Warn("writes stay fenced", "error", err, "nextAttempt", c.retryAt)
-		return fenced
+		return fencedFor(time.Until(c.retryAt), fenced)
 	}
 	c.db.fenced.Store(nil)
 	c.retryAt = time.Time{}
 	c.db.opts.Logger.Info("the storage works again, writes are taken")
 	return nil
+}
+
+// fencedFor adds to the error of a fenced store when it is worth trying again.
+func fencedFor(wait time.Duration, fenced error) error {
+	return fmt.Errorf("%w; the next attempt is made by a write in %v or later", fenced, max(wait, 0).Round(time.Millisecond))
 }

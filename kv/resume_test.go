@@ -115,6 +115,7 @@ func TestFenceEndsOnceTheStorageWorksAgain(t *testing.T) {
 		for range 100 {
 			require.ErrorIs(t, db.Set([]byte("refused"), nil), ErrFenced)
 		}
+		require.ErrorContains(t, db.Set([]byte("refused"), nil), "the next attempt is made by a write in 1s or later")
 		require.Equal(t, calls, broken.Calls(), "a fenced store was tried for every write")
 		attempts := 0
 		for range 100 {

@@ -95,6 +95,7 @@ func TestErrorSweep(t *testing.T) {
 		}
 	}
 	require.NoError(t, group.Wait())
+	require.Positive(t, s.trials.Load(), "-sweep.only %q is no scenario: nothing was tried", *sweepOnly)
 	if *sweepOnly == "" && *sweepSites {
 		s.sites.requireAllStruck(t, sweepErrnos, []string{"once", "sticky", "after"})
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -20,13 +21,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"holdfast": main})
 }
 
-// TestScripts runs the sessions in testdata/script with real processes. They know three commands
+// TestScripts runs the sessions in testdata/script with real processes. They know four commands
 // beyond those of testscript:
 //
 //	server NAME FLAG...        starts "holdfast serve FLAG..." and waits until it serves; from then on
 //	                           $HOLDFAST_ADDR is its address, which is where client commands go
 //	end NAME SIGNAL [CODE]     sends KILL, TERM or INT and waits; the server must exit with CODE
 //	exits CODE PROGRAM ARG...  runs a program that must exit with CODE
+//	passes TIME ARG...         runs "holdfast chaos --duration TIME ARG...", which must pass
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "end": endServer, "exits": exits,
+			"server": startServer, "end": endServer, "exits": exits, "passes": passes,
 		},
 	})
 }
@@ -132,6 +134,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := ts.Exec(args[1], args[2:]...)
 	ts.Check(checkCode(err, args[0]))
+}
+
+// passes runs a campaign, and again with twice the time while too little happened in it to tell: how
+// much that is depends on what else the machine has to do. A fail is a fail at once.
+func passes(ts *testscript.TestScript, neg bool, args []string) {
+	const longest = time.Minute
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: passes TIME ARG...")
+	}
+	duration, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	for ; ; duration *= 2 {
+		err := ts.Exec("holdfast", append([]string{"chaos", "--duration", duration.String()}, args[1:]...)...)
+		if inconclusive := checkCode(err, "1") == nil; !inconclusive || duration > longest {
+			ts.Check(checkCode(err, "0"))
+			return
+		}
+	}
 }
 
 // checkCode compares how a process ended with the exit code it should have.

@@ -12,10 +12,16 @@ request at a time; for use by several threads give each thread a Client of its o
 A call ends in one of three ways. It returns: done, and for a write: durable. It raises Failed: certainly
 not applied, now or later. It raises Unknown: a write that may or may not have been applied. Do not
 just send such a write again: meanwhile somebody else may have written a newer value.
+
+As a program it makes one call to the server on this machine, and shows what came of it:
+
+    python3 holdfast.py set greeting hello
+    python3 holdfast.py get greeting
 """
 
 import socket
 import struct
+import sys
 
 VERSION = 1
 MAX_FRAME = 10 * 1024 * 1024
@@ -31,7 +37,7 @@ STATUS = {
     48: "DiskFull", 49: "Fenced", 50: "Damaged", 51: "ReadFailed",
     64: "OutcomeUnknown", 65: "Internal",
 }
-RETRYABLE = {32, 33, 34, 48}      # not applied, and what stood in the way can pass
+RETRYABLE = {32, 33, 34, 48, 49}  # not applied, and what stood in the way can pass; for 49 it takes longer
 MAYBE_APPLIED = {64, 65}          # and every status that is not in the table
 WRITES = {SET, DELETE, BULK_SET}
 
@@ -219,3 +225,24 @@ class _Body:
 
     def text(self):
         return self.bytes().decode("utf-8", "replace")
+
+
+def _main(args):
+    """Carry out one command line; the result is the exit code."""
+    calls = {("set", 3): Client.set, ("get", 2): Client.get, ("delete", 2): Client.delete}
+    call = calls.get((args[0] if args else "", len(args)))
+    if call is None:
+        print("usage: holdfast.py set KEY VALUE | get KEY | delete KEY", file=sys.stderr)
+        return 2
+    try:
+        with Client() as db:
+            result = call(db, *(arg.encode() for arg in args[1:]))
+    except Error as err:
+        print("%s: %s" % (type(err).__name__, err), file=sys.stderr)
+        return 1
+    print("OK" if result is None else result.decode("utf-8", "replace") if isinstance(result, bytes) else result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

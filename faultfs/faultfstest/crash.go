@@ -110,14 +110,14 @@ var crashCases = []Case{
 		f := c.durable("f", "abc")
 		c.writeAt(f, "XYZ", 0)
 		failer, ok := f.(vfs.SyncFailer)
-		require.True(c, ok, "the file is no vfs.SyncFailer")
+		require.True(c, ok, "the file is no faultfs.SyncFailer")
 		require.NoError(c, failer.FailSync(vfs.PagesClean))
 		c.holds(f, "XYZ")
 		require.NoError(c, f.Sync())
 		c.cut()
 		c.has("f", "abc")
 	}},
-	{"crashed", "After a power cut every call fails with vfs.ErrCrashed.", func(c *checker) {
+	{"crashed", "After a power cut every call fails with faultfs.ErrCrashed.", func(c *checker) {
 		f := c.durable("f", "abc")
 		crashed := c.fsys
 		c.cut()

@@ -14,12 +14,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
 
+	"holdfast/faultfs"
 	"holdfast/internal/vfs"
 )
 
@@ -39,13 +41,24 @@ type options struct {
 }
 
 // Differences lists the cases that the file system is known to fail: the name
-// of the case, and what the file system does instead.
+// of the case, as in Cases or as go test prints it (with underscores), and what
+// the file system does instead. Given more than once, the lists add up.
 func Differences(list map[string]string) Option {
-	return func(o *options) { o.differences = list }
+	return func(o *options) {
+		for name, instead := range list {
+			if o.differences == nil {
+				o.differences = map[string]string{}
+			}
+			o.differences[spaced(name)] = instead
+		}
+	}
 }
 
+// spaced is the name of a case, from the form in which go test prints it.
+func spaced(name string) string { return strings.ReplaceAll(name, "_", " ") }
+
 // Reopen adds the cases about a power cut, for a file system that is a
-// vfs.Crasher. reopen returns a new file system over what survived.
+// [faultfs.Crasher]. reopen returns a new file system over what survived.
 func Reopen(reopen func(crashed afero.Fs) afero.Fs) Option {
 	return func(o *options) { o.reopen = reopen }
 }
@@ -66,7 +79,11 @@ func Test(t *testing.T, newFS func(t *testing.T) (fsys afero.Fs, root string), o
 	}
 	for name := range o.differences {
 		require.True(t, slices.ContainsFunc(cases, func(c Case) bool { return c.Name == name }),
-			"a difference is listed for %q, which is no case", name)
+			"%s", noSuchCase(name, cases))
+	}
+	if o.reopen != nil {
+		fsys, _ := newFS(t)
+		require.Empty(t, cannotCrash(fsys))
 	}
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
@@ -77,6 +94,27 @@ func Test(t *testing.T, newFS func(t *testing.T) (fsys afero.Fs, root string), o
 			}
 		})
 	}
+}
+
+// cannotCrash says why the cases about a power cut cannot be run on fsys; "" when they can.
+func cannotCrash(fsys afero.Fs) string {
+	if _, ok := fsys.(faultfs.Crasher); ok {
+		return ""
+	}
+	return fmt.Sprintf("Reopen is for a file system whose power can be cut: %T has no method Crash (see faultfs.Crasher)", fsys)
+}
+
+// noSuchCase says which names there are.
+func noSuchCase(name string, cases []Case) string {
+	var names []string
+	for _, c := range cases {
+		names = append(names, strconv.Quote(c.Name))
+	}
+	why := "is no case"
+	if slices.ContainsFunc(crashCases, func(c Case) bool { return c.Name == name }) {
+		why = "is a case about a power cut, which needs Reopen"
+	}
+	return fmt.Sprintf("a difference is listed for %q, which %s; the cases are %s", name, why, strings.Join(names, ", "))
 }
 
 // verdict says what is wrong with the outcome of a case; "" is nothing.
@@ -203,7 +241,7 @@ func (c *checker) syncDir(names ...string) {
 
 // cut cuts the power, and goes on with what survived.
 func (c *checker) cut() {
-	_, err := c.fsys.(vfs.Crasher).Crash(1, "")
+	_, err := c.fsys.(faultfs.Crasher).Crash(1, "")
 	require.NoError(c, err)
 	c.fsys = c.reopen(c.fsys)
 }

@@ -1,6 +1,7 @@
 package faultfstest_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -63,24 +64,15 @@ func TestDisk(t *testing.T) {
 }
 func TestRulesOverDisk(t *testing.T) { faultfstest.Test(t, newFS(remembering).over(rules)) }
 
-// What afero's own file system in memory does otherwise.
-var memoryDiffers = map[string]string{
-	"read past the end":             "beyond the end it says io.ErrUnexpectedEOF",
-	"short read":                    "ReadAt that meets the end reports no io.EOF",
-	"negative offset":               "it panics",
-	"positional write":              "WriteAt moves the cursor",
-	"seek":                          "the cursor may go before the beginning",
-	"open modes":                    "a file opened for writing only can be read",
-	"closed":                        "Stat and Sync of a closed file, and a second Close, succeed",
-	"create in a missing directory": "the directory is made as well",
-	"create in a file":              "a file has files under it",
-	"open a directory":              "a directory can be opened for writing",
-	"rename over a full directory":  "the directory is replaced",
-	"rename into itself":            "the directory is moved into itself",
-	"rename kinds":                  "files and directories replace each other",
-	"remove a full directory":       "the directory is removed, and its files stay reachable",
+func TestMemory(t *testing.T) {
+	faultfstest.Test(t, inMemory, faultfstest.Differences(faultfstest.MemMapFsDifferences()))
 }
 
-func TestMemory(t *testing.T) {
-	faultfstest.Test(t, inMemory, faultfstest.Differences(memoryDiffers))
+// The names of cases may be copied from the output of go test.
+func TestDifferencesTakeNamesAsPrinted(t *testing.T) {
+	list := map[string]string{}
+	for name, instead := range faultfstest.MemMapFsDifferences() {
+		list[strings.ReplaceAll(name, " ", "_")] = instead
+	}
+	faultfstest.Test(t, inMemory, faultfstest.Differences(list))
 }

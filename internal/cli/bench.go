@@ -28,7 +28,7 @@ type load struct {
 type benchServerCmd struct {
 	load
 	Addr       string        `placeholder:"HOST:PORT" help:"Server to measure; without it, one is started and stopped."`
-	Sync       kv.SyncPolicy `default:"always" help:"Sync policy of the server that is started."`
+	Sync       kv.SyncPolicy `default:"always" flagonly:"" help:"Sync policy of the server that is started."`
 	Goroutines []int         `default:"1,16,64,256" help:"Numbers of goroutines that share one client."`
 	Keys       int           `default:"100000" help:"Distinct keys."`
 	BulkPairs  int           `default:"100" help:"Pairs of one bulk write."`

@@ -20,9 +20,9 @@ type chaosCmd struct {
 	Keys        int           `default:"20000" help:"Keys to write to, at least one for each writer."`
 	ValueSize   byteSize      `default:"128B" help:"Size of each value."`
 	KillEvery   time.Duration `default:"1200ms" help:"Mean time under load before a kill."`
-	Sync        kv.SyncPolicy `default:"always" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
-	Fault       []string      `sep:"none" placeholder:"LIST" help:"What is done to the server, cycle by cycle in turn: kill, power, rules='…', with commas between them. May be given again. Without it kill,power; with --control power."`
-	Control     chaos.Control `placeholder:"NAME" help:"Make the disk ignore syncs of files (no-sync) or of directories (no-dir-sync), which must be found out: exit 6 at the first loss, 1 if there is none."`
+	Sync        kv.SyncPolicy `default:"always" flagonly:"" help:"Sync policy of the server. With an interval, such as 100ms, writes are OK before they are on disk: a campaign that does not report losses then proves nothing."`
+	Fault       []string      `sep:"none" flagonly:"" placeholder:"LIST" help:"What is done to the server, cycle by cycle in turn: kill, power, rules='…', with commas between them. May be given again. Without it kill,power; with --control power."`
+	Control     chaos.Control `flagonly:"" placeholder:"NAME" help:"Make the disk ignore syncs of files (no-sync) or of directories (no-dir-sync), which must be found out: exit 6 at the first loss, 1 if there is none."`
 	SegmentSize byteSize      `default:"1MiB" help:"Size at which a data file of the server is full. Small ones make it begin new files often, which is where mistakes hide."`
 	Seed        uint64        `help:"Where all that is random comes from; 0: a new one, which is printed."`
 	Report      string        `placeholder:"DIR" help:"Write report.json and the server's logs there, and on failure keep the data there."`
@@ -37,7 +37,7 @@ func (chaosCmd) Help() string {
 		"Faults: kill is SIGKILL. power is a power cut: the server runs on a layer that holds in memory what is not " +
 		"synced. rules='sync *.seg #20 EIO; …' makes the disk fail under load, heals it, and wants service to resume; " +
 		"go doc holdfast/faultfs has the grammar. Without the single quotes the rules go on to the end of the flag, " +
-		"commas and all: --fault kill --fault rules='write * #9+ heal=50 ENOSPC', as the shell eats the quotes."
+		"commas and all: --fault kill --fault rules='write * quota=0', a full disk, as the shell eats the quotes."
 }
 
 // Run runs one campaign with this very program as the server.

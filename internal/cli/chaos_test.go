@@ -40,9 +40,32 @@ func TestChaosFaultsUnlessTold(t *testing.T) {
 	require.Equal(t, []chaos.Fault{kill, power}, faults(newWorld("chaos")))
 	require.Empty(t, faults(newWorld("chaos", "--control", "no-sync")), "the control has its own")
 	require.Equal(t, []chaos.Fault{power}, faults(newWorld("chaos", "--control", "no-dir-sync", "--fault", "power")))
+}
+
+// What is left over in an environment, or meant for a server, must not change what a proof proves.
+func TestProofsAreSetUpOnTheCommandLineOnly(t *testing.T) {
 	w := newWorld("chaos")
-	w.Environ = []string{"HOLDFAST_FAULT=power,kill"}
-	require.Equal(t, []chaos.Fault{power, kill}, faults(w), "one variable, one list")
+	w.Environ = []string{"HOLDFAST_SYNC=100ms", "HOLDFAST_CONTROL=no-sync", "HOLDFAST_FAULT=power", "HOLDFAST_WRITERS=3"}
+	g, err := parsed(w)
+	require.NoError(t, err)
+	cfg, err := g.Chaos.config("exe")
+	require.NoError(t, err)
+	require.Equal(t, "always", cfg.Sync)
+	require.Empty(t, cfg.Control)
+	require.Equal(t, []chaos.Fault{{Kind: chaos.FaultKill}, {Kind: chaos.FaultPower}}, cfg.Faults)
+	require.Equal(t, 3, cfg.Writers, "what proves the same may come from there")
+
+	w.Args = []string{"bench"}
+	g, err = parsed(w)
+	require.NoError(t, err)
+	require.Equal(t, "always", g.Bench.Server.Sync.String())
+
+	w = newWorld("chaos", "--help")
+	require.Equal(t, exitOK, w.run())
+	for _, name := range []string{"SYNC", "CONTROL", "FAULT"} {
+		require.NotContains(t, w.out.String(), "$HOLDFAST_"+name+")")
+	}
+	require.Contains(t, w.out.String(), "$HOLDFAST_WRITERS")
 }
 
 func TestChaosRefusesNonsense(t *testing.T) {

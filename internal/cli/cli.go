@@ -66,7 +66,7 @@ Exit codes:
   1  failure or not found    6  damage or acknowledged loss found
   2  usage                   7  data directory locked
   3  cannot connect          8  storage fenced
-  4  not authorised          9  format too new`
+  4  reserved                9  format too new`
 
 // Run executes one command line and returns its exit code. It ends early, in good order, once ctx is
 // done; for a server that is how it is told to drain and stop.
@@ -143,7 +143,7 @@ func isTerminal(stream any) bool {
 
 // helpWithVariable adds to the help of a flag the environment variable that it can be given by.
 func helpWithVariable(v *kong.Value) string {
-	if v.Flag == nil || v.Name == "help" || isTestingFlag(v.Name) {
+	if v.Flag == nil || v.Name == "help" || onCommandLineOnly(v.Flag) {
 		return v.Help
 	}
 	return v.Help + " ($" + variable(v.Flag.Name) + ")"

@@ -17,6 +17,13 @@ func variable(flag string) string {
 	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+// onCommandLineOnly reports whether a flag has no variable and no place in a file. Those for tests have
+// none, nor have those that say what a campaign or a benchmark proves (tagged flagonly): a
+// HOLDFAST_SYNC that is meant for a server must not turn a proof into another one unnoticed.
+func onCommandLineOnly(flag *kong.Flag) bool {
+	return isTestingFlag(flag.Name) || flag.Tag.Has("flagonly")
+}
+
 // lookup finds a variable in an environment.
 func lookup(environ []string, name string) (string, bool) {
 	for _, entry := range slices.Backward(environ) {
@@ -39,7 +46,7 @@ func addSettings(k *kong.Context, env *Env) error {
 		}
 	}
 	k.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if isTestingFlag(flag.Name) {
+		if onCommandLineOnly(flag) {
 			return nil, nil
 		}
 		if value, ok := lookup(env.Environ, variable(flag.Name)); ok {
@@ -105,7 +112,7 @@ func flagNames(app *kong.Application) map[string]bool {
 	names := map[string]bool{}
 	// The visitor returns no errors of its own.
 	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok && !isTestingFlag(flag.Name) {
+		if flag, ok := node.(*kong.Flag); ok && !onCommandLineOnly(flag) {
 			names[flag.Name] = true
 		}
 		return next(nil)

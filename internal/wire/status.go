@@ -98,7 +98,7 @@ func (s Status) Outcome() Outcome {
 // can pass.
 func (s Status) Retryable() bool {
 	switch s {
-	case StatusTooManyConnections, StatusShuttingDown, StatusBusy, StatusDiskFull:
+	case StatusTooManyConnections, StatusShuttingDown, StatusBusy, StatusDiskFull, StatusFenced:
 		return true
 	default:
 		return false
