@@ -10,7 +10,8 @@ import (
 type Subject struct {
 	// Name is the first word of every replay line.
 	Name string
-	// Words are what plans are made of, for checking plans that are typed.
+	// Words are what plans are made of, for checking plans that are typed; none:
+	// any word will do. Names and words are letters, digits and -_+:=@%.
 	Words []string
 	// Load starts the system on an empty disk and does what the plan says,
 	// calling r.Step before each word. It must neither close the system in an
@@ -22,8 +23,10 @@ type Subject struct {
 	// as an event too.
 	Recover func(r *Run)
 	// Judge is the oracle: it returns an error if what the last life saw, or
-	// did, breaks a promise that it or the lives before it made. It must not
-	// keep or change lives. It may be called concurrently.
+	// did, breaks a promise that it or the lives before it made. The first life is
+	// that of Load, and may be the only one. Reasons that differ in numbers or in
+	// what stands in double quotes are one kind of violation. Judge must not keep
+	// or change lives. It may be called concurrently.
 	Judge func(lives []Life) error
 }
 
@@ -39,8 +42,8 @@ type ExploreOptions struct {
 	// StatesPerPoint bounds the states visited at each crash point of a plan,
 	// default 4096; NestedPerPoint those at each crash point of a recovery,
 	// default 4. Nesting is how many crashes there may be one after the other,
-	// default 3. Recoveries are crashed as far as that takes about as much time as
-	// the rest does, so that there is no bound on what is left out.
+	// default 3. Recoveries are crashed at as many of their points as takes about
+	// the time that the rest takes; Points counts those.
 	StatesPerPoint, NestedPerPoint, Nesting int
 	// MaxStates ends the exploration after about so many visits. 0: no end but
 	// those of Plans and of the context.
@@ -98,7 +101,8 @@ type Crash struct {
 	Point int  `json:"point"`
 	Kill  bool `json:"kill"` // of the process alone; else of the machine
 	// Calls are the calls of this life that had made changes which were pending
-	// when it ended, and Survivors what the crash left of these.
+	// when it ended. Survivors is what a power cut left of these, and of what was
+	// pending from a life before that was killed.
 	Calls     []string `json:"calls"`
 	Survivors []string `json:"survivors"`
 }

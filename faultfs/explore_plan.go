@@ -105,6 +105,7 @@ func (x *planner) explore() error {
 	}
 	if reason := x.judge(l.past, l.out); reason != "" {
 		x.found(nil, reason)
+		x.n.plans++
 		return nil
 	}
 	first := 0

@@ -145,24 +145,32 @@ func (x *shrinker) planner(r replay, crashes int, found func(*life) (enough bool
 }
 
 // survivors returns how much must be said to describe the crashes of l and the
-// lives before: the changes that survived or those that did not, whichever are
-// fewer, and kills. A crash of which there is no state at hand comes after all
-// others.
+// lives before: the changes that survived, or that everything did but for some,
+// and kills. A crash of which there is no state at hand comes after all others.
 func (l *life) survivors(p Profile) int {
 	n := 0
 	for ; l != nil; l = l.up {
-		if l.inner != nil {
+		switch {
+		case l.inner != nil:
 			return math.MaxInt - 1
-		}
-		if l.kill {
+		case l.kill:
 			n++
-			continue
+		default:
+			kept := l.state.Survivors()
+			all := l.disk.Space(l.point, p).Everything().Survivors()
+			n += min(len(kept), 2+lacks(kept, all)+lacks(all, kept))
 		}
-		kept, all := len(l.state.Survivors()), 0
-		for s := range l.disk.Space(l.point, p).Some(2, 0) { // nothing, everything
-			all = max(all, len(s.Survivors()))
+	}
+	return n
+}
+
+// lacks returns how many of want are not in have.
+func lacks(have, want []string) int {
+	n := 0
+	for _, w := range want {
+		if !slices.Contains(have, w) {
+			n++
 		}
-		n += min(kept, max(all-kept, 0))
 	}
 	return n
 }

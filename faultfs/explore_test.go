@@ -252,6 +252,19 @@ func TestExploreRefusesSubjectsThatAreNotDeterministic(t *testing.T) {
 	}
 }
 
+// What was proved equal by its reads is run again now and then.
+func TestExploreChecksWhatItHasProved(t *testing.T) {
+	s := toySubject(toyBugs{})
+	n := 0
+	s.Recover = func(r *faultfs.Run) {
+		n++
+		r.Note(n)
+	}
+	s.Judge = func([]faultfs.Life) error { return nil }
+	_, err := faultfs.Explore(t.Context(), s, faultfs.ExploreOptions{Plans: plans("scratch"), Workers: 1, Nesting: 1})
+	require.ErrorContains(t, err, "recovery from contents that are equal to it: event 0 was once 1 and once ")
+}
+
 // A violation that does not come back is no violation but a subject that is not
 // deterministic.
 func TestExploreRefusesViolationsThatDoNotReplay(t *testing.T) {
