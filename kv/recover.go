@@ -30,8 +30,9 @@ import (
 //     again would say OK and write nothing. So they are written again, to a
 //     copy segment, and the old one is sealed where it was known durable.
 //     A manifest with all this follows under a new name.
-//  7. Remove what nothing needs any more: older manifests, unlisted copies
-//     and segments that never got a record.
+//  7. Give back what nothing needs any more (reclaim.go): older manifests,
+//     segments without records, copies that no manifest lists, segments that
+//     others have replaced, and reserved space of sealed ones.
 type recovery struct {
 	st     *storage
 	opts   *Options
@@ -56,14 +57,7 @@ type recovery struct {
 type unsettledTail struct {
 	replay     *replay
 	durable    position // known durable up to here; records follow up to replay.end
-	contentEnd int64    // offset behind the last byte that is not zero
-}
-
-// trim gives back the reserved space of a segment that was sealed early. What
-// stood behind the cut stays, as evidence.
-type trim struct {
-	seg  *segment
-	size int64
+	contentEnd int64    // offset of the sector behind the last byte that is not zero
 }
 
 func (r *recovery) run() error {
@@ -154,7 +148,11 @@ func (r *recovery) replaySealed(seg *segment, e *manifestEntry) error {
 		return err
 	}
 	r.report.Records += rp.records
-	return rp.checkSealed(e)
+	if err := rp.checkSealed(e); err != nil {
+		return err
+	}
+	r.planTrim(seg, e)
+	return nil
 }
 
 func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
@@ -187,7 +185,7 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 		r.active, r.tail = seg, rp.next
 		return nil
 	}
-	r.unsettled = &unsettledTail{replay: rp, durable: durable, contentEnd: rem.end}
+	r.unsettled = &unsettledTail{replay: rp, durable: durable, contentEnd: rem.sectorEnd()}
 	return nil
 }
 
@@ -261,10 +259,17 @@ func (r *recovery) judgeOrphanFile(file afero.File, size int64, name string, num
 		r.garbage = append(r.garbage, name)
 		return nil
 	}
-	if number >= r.loadedNext {
+	switch {
+	case number >= r.loadedNext:
 		return r.unlisted(name, h.firstSeq, rp.end.lastSeq)
+	case rp.end.lastSeq <= r.manifest.lastSeq():
+		// A manifest listed others in its place, and all that it holds is in
+		// them. The process that wrote that manifest ended before the removal
+		// was durable.
+		r.garbage = append(r.garbage, name)
+	default:
+		r.report.note("%s was replaced by other segments long ago; it was left alone", name)
 	}
-	r.report.note("%s was replaced by other segments long ago; it was left alone", name)
 	return nil
 }
 
@@ -363,34 +368,4 @@ func (r *recovery) reserveNumbers() {
 	if n := len(r.inv.segments); n > 0 {
 		r.manifest.nextSegment = max(r.manifest.nextSegment, r.inv.segments[n-1]+1)
 	}
-}
-
-// collectGarbage is step 7. What cannot be removed costs space and is met
-// again by the next recovery.
-func (r *recovery) collectGarbage() {
-	r.st.removeManifests(r.inv.manifests)
-	for _, t := range r.trims {
-		if err := t.seg.file.Truncate(t.size); err != nil {
-			r.report.note("the reserved space of %s could not be given back: %v", t.seg.name, err)
-		}
-	}
-	for _, name := range r.garbage {
-		r.dropSegment(name)
-		if err := r.st.fs.Remove(r.st.path(name)); err != nil {
-			r.report.note("%s is not needed and could not be removed: %v", name, err)
-			continue
-		}
-		r.report.Removed++
-	}
-}
-
-// dropSegment closes the segment called name if it is open.
-func (r *recovery) dropSegment(name string) {
-	r.segments = slices.DeleteFunc(r.segments, func(s *segment) bool {
-		if s.name != name {
-			return false
-		}
-		_ = s.file.Close() // only read from
-		return true
-	})
 }

@@ -33,7 +33,9 @@
 //   - Nothing grows: after Open there are a manifest, the two files of fixed
 //     names and the segments that the store counts; no more segments than
 //     records, no more records than were written; and without a write a later
-//     Open finds no more files and no more bytes than the one before.
+//     Open finds no more files and no more bytes than the one before. A crash
+//     may leave one file that cannot be told from somebody else's, and that is
+//     left alone.
 //   - Open refuses none of this, and never calls it damage. On a disk that only
 //     crashes no other call fails either.
 //

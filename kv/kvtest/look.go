@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/internal/vfs"
 	"holdfast/kv"
 )
 
@@ -23,7 +24,14 @@ func (l *life) open() {
 		return
 	}
 	l.note(seen)
+	if err := vfs.SyncDir(l.fsys, outside); err != nil {
+		l.end(Broken{fmt.Sprintf("syncing the root failed: %q", err.Error())})
+	}
 }
+
+// outside is a directory of which nothing is pending. Syncing it makes a crash
+// point between what an Open has shown and the first call of the next write.
+const outside = "/"
 
 // look returns everything that an open store and its directory show, or what
 // contradicts itself in it.

@@ -257,9 +257,9 @@ func (h *history) bounds(o *Opened) (reason string) {
 		return fmt.Sprintf("the store grows: %d files are left alone after %d crashes", o.LeftAlone, h.life-1)
 	case o.Files > fixed+o.Segments+o.LeftAlone:
 		return fmt.Sprintf("the store grows: %d files, and %d segments count", o.Files, o.Segments)
-	case h.quiet && o.Files > h.opened.Files:
+	case h.quiet && o.Files-o.LeftAlone > h.opened.Files-h.opened.LeftAlone:
 		return fmt.Sprintf("the store grows: %d files, and %d before, in life %d, and nothing was written since", o.Files, h.opened.Files, h.inLife)
-	case h.quiet && o.FilesBytes > h.opened.FilesBytes:
+	case h.quiet && o.LeftAlone == h.opened.LeftAlone && o.FilesBytes > h.opened.FilesBytes:
 		return fmt.Sprintf("the store grows: %d bytes, and %d before, in life %d, and nothing was written since", o.FilesBytes, h.opened.FilesBytes, h.inLife)
 	}
 	return ""
