@@ -22,7 +22,7 @@ func (r *recovery) planTrim(seg *segment, e *manifestEntry) {
 	if err != nil || e.length == e.capacity || info.Size() < e.capacity {
 		return // space is all that this is about
 	}
-	rem, err := seg.examine(e.length)
+	rem, err := newWindow(seg).examine(e.length)
 	switch {
 	case err != nil || rem.witness != nil:
 	case rem.end == e.length: // the usual one: nothing was cut off
