@@ -66,17 +66,15 @@ var checksums = []Mutant{
 		Rule: "a record of an older file of the same name does not pass",
 	},
 	{
-		Name: "segment-ids-are-all-alike", File: "rotate.go",
-		Old:  `func newSegmentID() uint64 { return rand.Uint64() }`,
-		New:  `func newSegmentID() uint64 { return rand.Uint64() & 0 }`,
+		Name: "segment-ids-are-all-alike", File: "storage.go",
+		Old:  `return le.Uint64(b[:]), nil`,
+		New:  `return le.Uint64(b[:]) & 0, nil`,
 		Rule: "two files that ever had one number have different ids",
 	},
 	{
 		Name: "store-ids-are-all-alike", File: "storage.go",
-		Old: `	rand.Read(id[:])
-`,
-		New: `	rand.Read(id[:0])
-`,
+		Old:  `io.ReadFull(st.rand, id[:])`,
+		New:  `io.ReadFull(st.rand, id[:0])`,
 		Rule: "two stores have different ids",
 	},
 	{

@@ -193,11 +193,11 @@ var ignored = []Mutant{
 	},
 	{
 		Name: "read-error-behind-the-tail-is-ignored", File: "recover.go",
-		Old: `	rem, err := seg.examine(rp.end.offset)
+		Old: `	rem, err := rp.window.examine(rp.end.offset)
 	if err != nil {
 		return err
 	}`,
-		New:  `	rem, err := seg.examine(rp.end.offset)`,
+		New:  `	rem, err := rp.window.examine(rp.end.offset)`,
 		Rule: "a tail that cannot be read may hold the proof of damage",
 	},
 	{

@@ -171,7 +171,7 @@ var fences = []Mutant{
 		Name: "fence-is-lifted-although-it-failed", File: "resume.go",
 		Old: `		c.postpone()
 		c.db.opts.Logger.Warn("writes stay fenced", "error", err, "nextAttempt", c.retryAt)
-		return fenced`,
+		return fencedFor(time.Until(c.retryAt), fenced)`,
 		New:  `		c.postpone()`,
 		Rule: "a failed attempt does not end a fence",
 	},
@@ -183,8 +183,8 @@ var fences = []Mutant{
 	},
 	{
 		Name: "fence-does-not-wait", File: "resume.go",
-		Old:  `c.retryAt.IsZero() || time.Now().Before(c.retryAt) {`,
-		New:  `c.retryAt.IsZero() {`,
+		Old:  `wait := time.Until(c.retryAt); wait > 0 {`,
+		New:  `wait := time.Until(c.retryAt); wait > 0 && c.retryAt.IsZero() {`,
 		Rule: "a failing disk is not tried at every write",
 	},
 	{

@@ -126,8 +126,8 @@ var recovery = []Mutant{
 	},
 	{
 		Name: "unlisted-records-are-old", File: "recover.go",
-		Old:  `	if number >= r.loadedNext {`,
-		New:  `	if number > r.loadedNext {`,
+		Old:  `	case number >= r.loadedNext:`,
+		New:  `	case number > r.loadedNext:`,
 		Rule: "the first number that was never listed is one of those",
 	},
 	{
@@ -135,6 +135,24 @@ var recovery = []Mutant{
 		Old:  `		r.report.note("%s belongs to store %x and not to this one; it was left alone", name, h.store)`,
 		New:  `		r.garbage = append(r.garbage, name)`,
 		Rule: "what belongs to another store is left alone",
+	},
+	{
+		Name: "trim-takes-the-evidence", File: "reclaim.go",
+		Old:  `trim{seg, rem.sectorEnd()}`,
+		New:  `trim{seg, e.length}`,
+		Rule: "what was cut off behind a seal stays in its file",
+	},
+	{
+		Name: "undone-trim-is-left", File: "reclaim.go",
+		Old:  `if err != nil || e.length == e.capacity ||`,
+		New:  `if err != nil || e.sealed ||`,
+		Rule: "space that a crash has brought back is given back again",
+	},
+	{
+		Name: "garbage-is-left", File: "reclaim.go",
+		Old:  `if err := r.st.fs.Remove(r.st.path(name)); err != nil {`,
+		New:  `if err := error(nil); err != nil {`,
+		Rule: "nothing grows, however often recovery is cut off",
 	},
 	{
 		Name: "copied-segments-are-judged", File: "recover.go",

@@ -180,7 +180,7 @@ var manifests = []Mutant{
 	{
 		Name: "bound-is-raised-once", File: "rotate.go",
 		Old:  `	if e != nil && !c.bounding &&`,
-		New:  `	if e != nil && !c.bounding && c.boundWait == c.db.opts.boundEvery && e.length == segmentHeaderBytes &&`,
+		New:  `	if e != nil && !c.bounding && c.boundWait == c.db.opts.BoundEvery && e.length == segmentHeaderBytes &&`,
 		Rule: "the bound is raised again as the log goes on",
 	},
 	{

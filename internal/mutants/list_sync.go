@@ -209,8 +209,8 @@ var directorySyncs = []Mutant{
 		Old: `	if err := st.syncPath(); err != nil {
 		return err
 	}
-	st.id = newID()`,
-		New:  `	st.id = newID()`,
+	id, err := st.newID()`,
+		New:  `	id, err := st.newID()`,
 		Rule: "a store is no more durable than the path to it",
 	},
 	{
