@@ -87,7 +87,7 @@ func newRunner(t *testing.T) *Runner {
 	t.Setenv("TMPDIR", t.TempDir())
 	return &Runner{Root: root, Package: "p", Parallel: 2, Checks: []Check{
 		{Name: "first", Package: "p", Run: "TestAdd|TestFiles", Limit: time.Minute},
-		{Name: "second", Package: "p", Run: ".", Skip: "TestAdd", Limit: time.Second},
+		{Name: "second", Package: "p", Run: ".", Skip: "TestAdd", Limit: 3 * time.Second},
 		{Name: "third", Package: "q", Run: ".", Flags: []string{"-test.short"}, Limit: time.Minute},
 	}}
 }
