@@ -1,8 +1,9 @@
 package faultfs
 
 import (
-	"hash/fnv"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // result is what one life came to. Recoveries that read the same share one.
@@ -52,12 +53,16 @@ func (p *past) then(o *result, events int) *past {
 
 // callsHash is equal for disks on which the same calls were made, bytes aside.
 func callsHash(d *Disk, points int) uint64 {
-	h := fnv.New64a()
-	for k := 1; k <= points; k++ {
-		h.Write([]byte(d.Call(k)))
-		h.Write([]byte{0})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var sum uint64
+	for _, c := range d.calls[:min(points, len(d.calls))] {
+		for _, text := range []string{c.op, c.name, c.and} {
+			sum = blend(sum, xxhash.Sum64String(text))
+		}
+		sum = blend(blend(sum, uint64(c.off)), uint64(c.n))
 	}
-	return h.Sum64()
+	return sum
 }
 
 // tally counts what Exploration reports.

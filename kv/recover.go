@@ -50,6 +50,7 @@ type recovery struct {
 	trims   []trim   // files to shorten in step 7
 
 	loadedNext uint64 // the manifest's next segment number as it was loaded
+	buf        []byte // what sealed segments are read into, one after the other
 }
 
 // unsettledTail is the end of an active segment that is not both whole and
@@ -144,7 +145,10 @@ func (r *recovery) replayAll() error {
 
 func (r *recovery) replaySealed(seg *segment, e *manifestEntry) error {
 	rp := newReplay(seg, e.length, e.length, r.applyFrom(seg))
-	if err := rp.run(); err != nil {
+	rp.window.buf = r.buf
+	err := rp.run()
+	r.buf = rp.window.buf[:0]
+	if err != nil {
 		return err
 	}
 	r.report.Records += rp.records

@@ -42,11 +42,13 @@ func Engine() []Mutant {
 func EngineChecks() []Check {
 	const (
 		slow   = "^(TestErrorSweep|TestErrorSweepOfPairs|TestCheckErrorSweep)$"
-		random = "^(TestAttack|TestDamageMatrix|TestLegalTorn.*)$"
+		random = "^(TestAttack|TestExplore|TestLinearizable|TestDamageMatrix|TestLegalTorn.*)$"
 	)
 	return []Check{
 		{Name: "unit", Package: "kv", Run: ".", Skip: slow + "|" + random, Flags: []string{"-rapid.seed=1"}, Limit: 30 * time.Second},
+		{Name: "explore", Package: "kv", Run: "^TestExplore$", Flags: []string{"-explore.seed=1", "-explore.duration=5s"}, Limit: time.Minute},
 		{Name: "damage", Package: "kv", Run: "^(TestDamageMatrix|TestLegalTorn.*)$", Flags: []string{"-damage.seed=1"}, Limit: time.Minute},
+		{Name: "concurrent", Package: "kv", Run: "^TestLinearizable$", Flags: []string{"-linear.seed=1"}, Limit: time.Minute},
 		{Name: "attack", Package: "kv", Run: "^TestAttack$", Limit: time.Minute},
 		{Name: "sweep-of-check", Package: "kv", Run: "^TestCheckErrorSweep$", Limit: time.Minute},
 		{Name: "sweep", Package: "kv", Run: "^TestErrorSweep$", Flags: []string{"-sweep.sites=false"}, Limit: 3 * time.Minute},
