@@ -34,10 +34,9 @@ type remainder struct {
 	witnessA int64         // its offset
 }
 
-// examine reads the rest of an active segment from offset on.
-func (s *segment) examine(offset int64) (remainder, error) {
+// examine reads the rest of a segment from offset on, through w.
+func (s *segment) examine(w *window, offset int64) (remainder, error) {
 	rem := remainder{end: offset}
-	w := newWindow(s)
 	for at := offset; at < s.header.capacity; at += windowBytes {
 		n := int(min(windowBytes, s.header.capacity-at))
 		// A header may begin in this piece and end in the next.
@@ -66,7 +65,8 @@ func (s *segment) examinePiece(b []byte, n int, at, limit int64, rem *remainder)
 		}
 		h, ok := parseHeader(b[i:], s.identity, at+int64(i))
 		if ok && int64(h.durable) > limit {
-			rem.witness, rem.witnessA = &h, at+int64(i)
+			witness := h // or every h would be one to allocate
+			rem.witness, rem.witnessA = &witness, at+int64(i)
 			return true
 		}
 	}

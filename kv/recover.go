@@ -151,7 +151,7 @@ func (r *recovery) replaySealed(seg *segment, e *manifestEntry) error {
 	if err := rp.checkSealed(e); err != nil {
 		return err
 	}
-	r.planTrim(seg, e)
+	r.planTrim(rp, e)
 	return nil
 }
 
@@ -160,7 +160,7 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 	if err := rp.run(); err != nil {
 		return err
 	}
-	rem, err := seg.examine(rp.end.offset)
+	rem, err := seg.examine(rp.window, rp.end.offset)
 	if err != nil {
 		return err
 	}
