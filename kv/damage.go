@@ -34,8 +34,10 @@ type remainder struct {
 	witnessA int64         // its offset
 }
 
-// examine reads the rest of a segment from offset on, through w.
-func (s *segment) examine(w *window, offset int64) (remainder, error) {
+// examine reads the rest of a segment from offset on, through w. It looks for a
+// record that was written when the log was known to be durable beyond limit, and
+// ends at the first.
+func (s *segment) examine(w *window, offset, limit int64) (remainder, error) {
 	rem := remainder{end: offset}
 	for at := offset; at < s.header.capacity; at += windowBytes {
 		n := int(min(windowBytes, s.header.capacity-at))
@@ -44,7 +46,7 @@ func (s *segment) examine(w *window, offset int64) (remainder, error) {
 		if err != nil {
 			return rem, err
 		}
-		if s.examinePiece(b, min(n, len(b)), at, offset, &rem) {
+		if s.examinePiece(b, min(n, len(b)), at, limit, &rem) {
 			return rem, nil
 		}
 	}

@@ -23,9 +23,10 @@ func (r *recovery) planTrim(rp *replay, e *manifestEntry) {
 	if err != nil || e.length == e.capacity || info.Size() < e.capacity {
 		return // space is all that this is about
 	}
-	rem, err := seg.examine(rp.window, e.length)
+	// What any record there says of the log is of no account any more.
+	rem, err := seg.examine(rp.window, e.length, e.capacity)
 	switch {
-	case err != nil || rem.witness != nil:
+	case err != nil:
 	case rem.end == e.length: // the usual one: nothing was cut off
 		r.trims = append(r.trims, trim{seg, e.length})
 	default:

@@ -160,7 +160,7 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 	if err := rp.run(); err != nil {
 		return err
 	}
-	rem, err := seg.examine(rp.window, rp.end.offset)
+	rem, err := seg.examine(rp.window, rp.end.offset, rp.end.offset)
 	if err != nil {
 		return err
 	}
