@@ -47,8 +47,8 @@ func TestExplore(t *testing.T) {
 			for _, v := range r.Violations {
 				t.Errorf("%s\nholdfast explore --replay '%s'\n%+v", v.Reason, v.Replay, v.Crashes)
 			}
-			require.Greater(t, r.Visited, uint64(1000), "too few to say anything")
-			require.Greater(t, r.Nested, uint64(100))
+			require.Greater(t, r.Visited, uint64(100), "too few to say anything")
+			require.Greater(t, r.Nested, uint64(10))
 		})
 	}
 }
