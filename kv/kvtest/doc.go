@@ -2,10 +2,6 @@
 // crashes it at every point and starts it again on every legal disk, and holds
 // what it then says against what it had promised.
 //
-//	r, err := faultfs.Explore(ctx, kvtest.Subject(kvtest.Options{}), faultfs.ExploreOptions{
-//		Plans: kvtest.Plans(kvtest.Options{}, 3, 0), OnlyLast: true,
-//	})
-//
 // Three things are apart, and each can be used without the others:
 //
 //   - the subject (subject.go) runs plans on a store, and a store on what a
