@@ -8,7 +8,7 @@
 //     crash has left. It notes what happened as events, and judges nothing;
 //   - the events (events.go) are all that the oracle gets to know;
 //   - the oracle (oracle.go) is a pure function of events. It knows nothing of
-//     files, segments and checksums. A mistake of the store is therefore not
+//     formats and checksums. A mistake of the store is therefore not
 //     repeated in what judges it.
 //
 // # What the oracle holds a store to
