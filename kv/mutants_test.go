@@ -174,7 +174,7 @@ func TestWitnessIsFoundWhereverItStands(t *testing.T) {
 			place.place(rec)
 			_, err = file.WriteAt(rec, at)
 			require.NoError(t, err)
-			rem, err := newWindow(seg).examine(hole)
+			rem, err := seg.examine(newWindow(seg), hole, hole)
 			require.NoError(t, err)
 			require.Equal(t, found, rem.witness != nil, "a record at %d that says %d is durable", at, durable)
 			if found {
@@ -381,4 +381,18 @@ func TestSmallSegmentWhereThereIsNoRoomForALargeOne(t *testing.T) {
 	fsys.CheckFired(t)
 	require.EqualValues(t, smallSegmentBytes, db.committer.active.header.capacity)
 	requireContents(t, reopen(t, db, fsys), want)
+}
+
+// A manifest that the listing has hidden stands where the next one would go. It
+// is neither written over nor removed.
+func TestManifestThatIsNotListedIsNotRemoved(t *testing.T) {
+	fsys := afero.NewMemMapFs()
+	const hidden = "MANIFEST-00000006"
+	db := mustOpen(t, &shortList{fsys, []string{hidden}}, small)
+	require.NoError(t, afero.WriteFile(fsys, filepath.Join(dir, hidden), []byte("evidence"), 0o644))
+	for i := 0; db.Stats().Segments < 12; i++ {
+		_ = db.Set(fmt.Append(nil, i), make([]byte, 1000)) // one of them finds the name taken
+	}
+	require.NoError(t, db.Close())
+	require.Equal(t, "evidence", string(mustRead(t, fsys, filepath.Join(dir, hidden))))
 }

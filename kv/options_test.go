@@ -113,7 +113,7 @@ func TestBoundEvery(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, begun, onlyFile(t, fsys, manifestPrefix+"*"))
 
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		raised := onlyFile(t, fsys, manifestPrefix+"*")
 		require.NotEqual(t, begun, raised)

@@ -17,14 +17,16 @@ type trim struct {
 // planTrim notes that a sealed segment has all the space that it reserved when
 // it was begun. Either a crash came before that was given back, or it has undone
 // that. What was cut off behind the seal stays, here as well.
-func (r *recovery) planTrim(seg *segment, e *manifestEntry) {
+func (r *recovery) planTrim(rp *replay, e *manifestEntry) {
+	seg := rp.seg
 	info, err := seg.file.Stat()
 	if err != nil || e.length == e.capacity || info.Size() < e.capacity {
 		return // space is all that this is about
 	}
-	rem, err := newWindow(seg).examine(e.length)
+	// What any record there says of the log is of no account any more.
+	rem, err := seg.examine(rp.window, e.length, e.capacity)
 	switch {
-	case err != nil || rem.witness != nil:
+	case err != nil:
 	case rem.end == e.length: // the usual one: nothing was cut off
 		r.trims = append(r.trims, trim{seg, e.length})
 	default:

@@ -75,6 +75,35 @@ func TestEvidenceStaysWhereSpaceIsGivenBack(t *testing.T) {
 	}
 }
 
+// A record that was cut off says, in its header, that the ones before it were
+// durable, which the seal did not know.
+func TestWhatACutRecordSaysKeepsNoSpace(t *testing.T) {
+	fsys, want := killed(t, 3, small)
+	name := onlyFile(t, fsys, "*.seg")
+	f, err := fsys.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	whole := mustRead(t, fsys, name)
+	h, err := parseSegmentHeader(whole)
+	require.NoError(t, err)
+	rp := newReplay(newSegment(h, f), segmentHeaderBytes, h.capacity, func(*recordHeader, []byte, int64) {})
+	require.NoError(t, rp.run())
+	torn := appendRecord(nil, kindSet, 0, []byte("torn"), make([]byte, 600))
+	next := rp.next
+	next.durable = next.offset
+	next.place(torn)
+	_, err = f.WriteAt(torn[:recordHeaderBytes], rp.next.offset)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("garbage"), rp.next.offset+2*512)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	openOnce(t, fsys, want)
+	size := sizeOf(t, fsys, name)
+	require.Less(t, size, undoTruncate(t, fsys, name))
+	openOnce(t, fsys, want)
+	require.Equal(t, size, sizeOf(t, fsys, name))
+}
+
 // A crash can undo the removal of a segment whose records recovery has put into
 // another one. It must not stay then, and one more after each such crash.
 func TestReplacedSegmentDoesNotComeBackForGood(t *testing.T) {

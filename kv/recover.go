@@ -155,7 +155,7 @@ func (r *recovery) replaySealed(seg *segment, e *manifestEntry) error {
 	if err := rp.checkSealed(e); err != nil {
 		return err
 	}
-	r.planTrim(seg, e)
+	r.planTrim(rp, e)
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (r *recovery) replayActive(seg *segment, e *manifestEntry) error {
 	if err := rp.run(); err != nil {
 		return err
 	}
-	rem, err := rp.window.examine(rp.end.offset)
+	rem, err := seg.examine(rp.window, rp.end.offset, rp.end.offset)
 	if err != nil {
 		return err
 	}

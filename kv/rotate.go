@@ -3,6 +3,7 @@ package kv
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 )
@@ -118,10 +119,14 @@ func (c *committer) writeManifest() error {
 	if e := c.manifest.active(); e != nil && c.active != nil {
 		e.setDurable(c.durable.position())
 	}
-	// Whatever becomes of this generation, a later one replaces it.
 	replaced := c.outdated
-	c.outdated = append(c.outdated, c.manifest.generation)
-	if err := c.db.storage.writeManifest(&c.manifest); err != nil {
+	err := c.db.storage.writeManifest(&c.manifest)
+	if !errors.Is(err, os.ErrExist) {
+		// Whatever becomes of this generation, a later one replaces it. One that
+		// a listing has hidden is not ours to remove.
+		c.outdated = append(c.outdated, c.manifest.generation)
+	}
+	if err != nil {
 		return err
 	}
 	c.db.storage.removeManifests(replaced)

@@ -63,6 +63,12 @@ type segmentHeader struct {
 
 func (h *segmentHeader) encode() []byte {
 	b := make([]byte, segmentHeaderBytes)
+	h.put(b)
+	return b
+}
+
+// put encodes the bytes that are not zero.
+func (h *segmentHeader) put(b []byte) {
 	copy(b, segmentMagic)
 	le.PutUint32(b[8:], FormatVersion)
 	le.PutUint32(b[12:], h.kind)
@@ -72,7 +78,6 @@ func (h *segmentHeader) encode() []byte {
 	le.PutUint64(b[48:], h.firstSeq)
 	le.PutUint64(b[56:], uint64(h.capacity))
 	le.PutUint32(b[64:], checksum(b[:64]))
-	return b
 }
 
 // errNotASegment is returned for bytes that are no whole segment header.
@@ -109,7 +114,9 @@ func (h *segmentHeader) identity() uint32 {
 // chainStart is what the first record has in place of the checksum of the
 // record before.
 func (h *segmentHeader) chainStart() uint32 {
-	return le.Uint32(h.encode()[64:])
+	b := make([]byte, segmentHeaderUsed)
+	h.put(b)
+	return le.Uint32(b[64:])
 }
 
 // segment is an open segment file. Its fields, but for moved, do not change

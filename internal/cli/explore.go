@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -18,7 +19,7 @@ type exploreCmd struct {
 	Duration time.Duration `default:"5m" help:"How long to go on."`
 	Seed     uint64        `help:"Where the random plans, and the samples of states, come from; 0: a new one, which is printed."`
 	Profile  string        `default:"weak" placeholder:"NAME" help:"What the file system promises about the order of changes that nobody synced: weak (nothing), ext4, xfs or btrfs."`
-	Length   int           `default:"2" help:"Every plan of up to so many words is explored, the short ones first; then random longer ones."`
+	Length   int           `default:"3" help:"Every plan of up to so many words is explored, the short ones first; then random longer ones."`
 	Sync     kv.SyncPolicy `default:"always" help:"Sync policy of the store. With an interval, of any length, what a crash may take is judged as the policy has it."`
 	Replay   string        `placeholder:"ID" help:"Explore nothing, and make one crash happen again, from the line that a violation has."`
 	JSON     bool          `help:"Print the report as JSON."`
@@ -27,6 +28,12 @@ type exploreCmd struct {
 // maxViolations is how many violations of different kinds are looked for: each
 // takes some seconds to be made small.
 const maxViolations = 8
+
+// gcPercent lets the heap grow more than usual between two collections. Each
+// state leaves a small disk and a small store behind, and little else is alive:
+// for some hundred megabytes of memory there are nearly twice as many states a
+// second.
+const gcPercent = 400
 
 // Help is shown below the summary.
 func (exploreCmd) Help() string {
@@ -50,6 +57,7 @@ func (cmd *exploreCmd) Run(ctx context.Context, env *Env) error {
 		quiet := cmd.showProgress(env, &o)
 		defer quiet()
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	within, cancel := context.WithTimeout(ctx, cmd.Duration)
 	defer cancel()
 	r, err := faultfs.Explore(within, kvtest.Subject(subject), o)

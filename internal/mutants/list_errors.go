@@ -183,21 +183,22 @@ var ignored = []Mutant{
 	},
 	{
 		Name: "read-error-ends-a-sealed-segment", File: "recover.go",
-		Old: `	rp := newReplay(seg, e.length, e.length, r.applyFrom(seg))
-	if err := rp.run(); err != nil {
+		Old: `	err := rp.run()
+	r.buf = rp.window.buf[:0]
+	if err != nil {
 		return err
 	}`,
-		New: `	rp := newReplay(seg, e.length, e.length, r.applyFrom(seg))
-	_ = rp.run()`,
+		New: `	_ = rp.run()
+	r.buf = rp.window.buf[:0]`,
 		Rule: "a segment that cannot be read is not a damaged one",
 	},
 	{
 		Name: "read-error-behind-the-tail-is-ignored", File: "recover.go",
-		Old: `	rem, err := rp.window.examine(rp.end.offset)
+		Old: `	rem, err := seg.examine(rp.window, rp.end.offset, rp.end.offset)
 	if err != nil {
 		return err
 	}`,
-		New:  `	rem, err := rp.window.examine(rp.end.offset)`,
+		New:  `	rem, err := seg.examine(rp.window, rp.end.offset, rp.end.offset)`,
 		Rule: "a tail that cannot be read may hold the proof of damage",
 	},
 	{

@@ -4,14 +4,11 @@ package mutants
 var manifests = []Mutant{
 	{
 		Name: "old-manifest-goes-first", File: "rotate.go",
-		Old: `	if err := c.db.storage.writeManifest(&c.manifest); err != nil {
-		return err
-	}
-	c.db.storage.removeManifests(replaced)`,
+		Old: `	err := c.db.storage.writeManifest(&c.manifest)
+`,
 		New: `	c.db.storage.removeManifests(replaced)
-	if err := c.db.storage.writeManifest(&c.manifest); err != nil {
-		return err
-	}`,
+	err := c.db.storage.writeManifest(&c.manifest)
+`,
 		Rule: "a manifest is removed once a newer one is durable",
 	},
 	{
@@ -46,13 +43,15 @@ var manifests = []Mutant{
 	},
 	{
 		Name: "generation-counts-successes", File: "rotate.go",
-		Old: `	if err := c.db.storage.writeManifest(&c.manifest); err != nil {
+		Old: `	if err != nil {
 		return err
-	}`,
-		New: `	if err := c.db.storage.writeManifest(&c.manifest); err != nil {
+	}
+	c.db.storage.removeManifests(replaced)`,
+		New: `	if err != nil {
 		c.manifest.generation--
 		return err
-	}`,
+	}
+	c.db.storage.removeManifests(replaced)`,
 		Rule: "a name that a failed manifest had is not used again",
 	},
 	{
@@ -151,23 +150,29 @@ var manifests = []Mutant{
 		Rule: "sequence numbers go on where the last durable record was",
 	},
 	{
+		Name: "hidden-manifest-is-outdated", File: "rotate.go",
+		Old:  `	if !errors.Is(err, os.ErrExist) {`,
+		New:  `	if err != os.ErrExist {`,
+		Rule: "nothing is removed on the evidence of a listing that came up short",
+	},
+	{
 		Name: "bound-is-not-raised", File: "rotate.go",
 		Old: `		e.setDurable(c.durable.position())
 	}
-	// Whatever`,
+	replaced :=`,
 		New: `		_ = e
 	}
-	// Whatever`,
+	replaced :=`,
 		Rule: "a manifest says how far the log is durable",
 	},
 	{
 		Name: "bound-is-raised-to-the-tail", File: "rotate.go",
 		Old: `		e.setDurable(c.durable.position())
 	}
-	// Whatever`,
+	replaced :=`,
 		New: `		e.setDurable(c.tail.position())
 	}
-	// Whatever`,
+	replaced :=`,
 		Rule: "the bound is raised after the sync, not before",
 	},
 	{

@@ -2,17 +2,13 @@
 // crashes it at every point and starts it again on every legal disk, and holds
 // what it then says against what it had promised.
 //
-//	r, err := faultfs.Explore(ctx, kvtest.Subject(kvtest.Options{}), faultfs.ExploreOptions{
-//		Plans: kvtest.Plans(kvtest.Options{}, 3, 0), OnlyLast: true,
-//	})
-//
 // Three things are apart, and each can be used without the others:
 //
 //   - the subject (subject.go) runs plans on a store, and a store on what a
 //     crash has left. It notes what happened as events, and judges nothing;
 //   - the events (events.go) are all that the oracle gets to know;
 //   - the oracle (oracle.go) is a pure function of events. It knows nothing of
-//     files, segments and checksums. A mistake of the store is therefore not
+//     formats and checksums. A mistake of the store is therefore not
 //     repeated in what judges it.
 //
 // # What the oracle holds a store to
