@@ -170,3 +170,10 @@ func TestRulesThatOnlyCountNeedNotFire(t *testing.T) {
 	require.Empty(t, counted(1).idle())
 	require.Len(t, counted(0).idle(), 1)
 }
+
+func TestServiceUnderARuleThatNeverFiredWasNotInterrupted(t *testing.T) {
+	r := RulesReport{Rules: []testdisk.RuleCounts{{Rule: "sync * EIO", Calls: 3}}, ResumedByItself: 2}
+	require.Equal(t, "not interrupted", r.resumedText())
+	r.Rules[0].Fired = 1
+	require.Contains(t, r.resumedText(), "2 times by itself")
+}

@@ -102,7 +102,7 @@ func TestControlsBite(t *testing.T) {
 			r := campaignUntil(t, cfg, isFail)
 			require.Contains(t, r.Reason, "the control "+string(control)+" bites: ")
 			require.Equal(t, control, r.Control)
-			require.Contains(t, reportText(t, r), "power, always, control "+string(control))
+			require.Contains(t, reportText(t, r), "always, control "+string(control))
 			last := r.Violations[len(r.Violations)-1]
 			require.Equal(t, r.Violations[0].Cycle, last.Cycle, "it ends with the first loss")
 		})

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"slices"
 
 	"holdfast/faultfs"
 	"holdfast/internal/testdisk"
@@ -137,9 +138,17 @@ func (f *FaultReport) rows() (rows [][2]string) {
 		[2]string{"  writes under it", fmt.Sprintf("%s ok, %s disk full, %s fenced, %s failed otherwise, %s unknown",
 			n(r.Writes.OK), n(r.Writes.DiskFull), n(r.Writes.Fenced), n(r.Writes.Failed), n(r.Writes.Unknown))},
 		[2]string{"  reads under it", fmt.Sprintf("%s ok, %s failed", n(r.Reads.OK), n(r.Reads.Failed))},
-		[2]string{"  service resumed", fmt.Sprintf("%d times by itself (at most %d ms), %d times after a restart",
-			r.ResumedByItself, r.ResumeMillisMax, r.ResumedAfterRestart)},
+		[2]string{"  service resumed", r.resumedText()},
 	)
+}
+
+// resumedText says how service came back. What was never struck was not interrupted.
+func (r *RulesReport) resumedText() string {
+	if !slices.ContainsFunc(r.Rules, func(c testdisk.RuleCounts) bool { return c.Fired > 0 }) {
+		return "not interrupted"
+	}
+	return fmt.Sprintf("%d times by itself (at most %d ms), %d times after a restart",
+		r.ResumedByItself, r.ResumeMillisMax, r.ResumedAfterRestart)
 }
 
 // row is the line of a table about the power cuts.

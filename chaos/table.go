@@ -29,7 +29,8 @@ func (r *Report) rows() [][2]string {
 	w, d := &r.Writes, &r.Durability
 	rows := [][2]string{
 		{"seed", strconv.FormatUint(r.Seed, 10)},
-		{"fault, sync", r.Fault + ", " + r.Sync + r.Control.text()},
+		{"fault", r.Fault},
+		{"sync", r.Sync + r.Control.text()},
 		{"cycles", strconv.Itoa(r.Cycles)},
 		{"kills", fmt.Sprintf("%d mid-write, %d during recovery", r.KillsMidWrite, r.KillsDuringRecovery)},
 	}
