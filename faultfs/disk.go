@@ -195,7 +195,7 @@ func (d *Disk) Call(k int) string {
 }
 
 // PowerOff ends the life of this disk: every later call fails with
-// vfs.ErrCrashed, changes nothing and makes no point. Closing files still works.
+// vfs.ErrCrashed, changes nothing and makes no point. Closing files still gives back their locks.
 func (d *Disk) PowerOff() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

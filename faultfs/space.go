@@ -156,6 +156,9 @@ const idSeparator = "X"
 // State returns the content that State.ID called id.
 func (s *Space) State(id string) (State, error) {
 	tree, rest, _ := strings.Cut(id, idSeparator)
+	if tree == "" {
+		return State{}, fmt.Errorf("state %q: it begins with no number", id)
+	}
 	digits := make([]int, len(s.vars))
 	n, err := parseRank(tree)
 	if err != nil {

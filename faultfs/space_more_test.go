@@ -106,7 +106,7 @@ func TestIDsThatAreNone(t *testing.T) {
 	d := NewDisk()
 	require.NoError(t, afero.WriteFile(d, "f", []byte("x"), 0o644))
 	space := d.Space(d.Points(), Weak)
-	for _, id := range []string{"!", "-1", "zzzz", "0Xzzz", "1X!", "1XX", "0X1"} {
+	for _, id := range []string{"", "X1", "!", "-1", "zzzz", "0Xzzz", "1X!", "1XX", "0X1"} {
 		_, err := space.State(id)
 		require.ErrorContains(t, err, id)
 	}
