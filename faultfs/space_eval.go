@@ -105,8 +105,9 @@ func (v *view) compose(i int, s *shape, chosen chooser) *composed {
 	c := &composed{}
 	if i < len(v.base.sectors) && v.base.sectors[i] != nil {
 		c.sector.bytes = v.base.sectors[i].bytes
-		c.known.set(0, int(min(SectorBytes, v.base.written-int64(i)*SectorBytes)), true)
 	}
+	// Zeros that were written are known as well, though no sector is kept of them.
+	c.known.set(0, int(min(SectorBytes, v.base.written-int64(i)*SectorBytes)), true)
 	cuts := s.cuts
 	for j := range v.data[i] {
 		w := &v.data[i][j]

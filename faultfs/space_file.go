@@ -29,7 +29,7 @@ type variant struct {
 	fixed    []*sector // where there is no choice; nil elsewhere
 	fixedSum uint64
 	units    []unit
-	slot     []int16 // the unit of each sector up to the last that has one, -1 for none
+	slot     []int32 // the unit of each sector up to the last that has one, -1 for none
 	count    uint64
 	capped   bool
 }
@@ -140,7 +140,7 @@ func (d *Disk) variant(n *view, s shape, shown int64, r fileRules) variant {
 			for len(v.slot) <= first+j {
 				v.slot = append(v.slot, -1)
 			}
-			v.slot[first+j] = int16(len(v.units))
+			v.slot[first+j] = int32(len(v.units))
 		}
 		v.units = append(v.units, u)
 		v.count = mulSat(v.count, uint64(len(u.options)))

@@ -59,10 +59,12 @@ func newExploreReport(e faultfs.Exploration, o kvtest.Options, length int) *expl
 // newReplayReport reports one crash that was made to happen again; v is nil if
 // nothing was wrong.
 func newReplayReport(v *faultfs.Violation) *exploreReport {
-	if v == nil {
-		return &exploreReport{Verdict: verdictPass, Reason: "every promise is kept after this crash"}
+	r := &exploreReport{Verdict: verdictPass, Reason: "every promise is kept after this crash"}
+	r.Violations = []faultfs.Violation{} // a list in JSON, also when it is empty
+	if v != nil {
+		r.Verdict, r.Reason, r.Violations = verdictFail, v.Reason, []faultfs.Violation{*v}
 	}
-	return &exploreReport{Verdict: verdictFail, Reason: v.Reason, Exploration: faultfs.Exploration{Violations: []faultfs.Violation{*v}}}
+	return r
 }
 
 // err is the error that stands for the verdict.

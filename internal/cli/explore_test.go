@@ -85,6 +85,9 @@ func TestExploreReplaysWhatIsWell(t *testing.T) {
 		require.Equal(t, exitOK, w.run(), &w.err)
 		require.Equal(t, "verdict: pass: every promise is kept after this crash\n", w.out.String())
 	}
+	w := newWorld("explore", "--replay", "kv/weak/-", "--json")
+	require.Equal(t, exitOK, w.run(), &w.err)
+	require.Contains(t, w.out.String(), `"violations": []`)
 }
 
 func TestExploreReport(t *testing.T) {
